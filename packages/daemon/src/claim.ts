@@ -1,0 +1,128 @@
+// Claiming a location: opening LevelDB, whose lock is the only authority, and waiting for a holder
+// that may be about to let go.
+
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import {
+  type DaemonMode,
+  type DatabaseOptions,
+  LevelError,
+  PartyError,
+  readRendezvous,
+  TIMES
+} from '@partyd/shared'
+import { findLockHolder } from './lock-holder.js'
+import { probe } from './probe.js'
+import { AlreadyRunning, StartError } from './start-error.js'
+import { Database } from './store/database.js'
+
+export interface ClaimOptions {
+  readonly location: string
+  readonly mode: DaemonMode
+  readonly database: DatabaseOptions
+  /** Ends the wait for the lock. */
+  readonly signal: AbortSignal
+  onProgress(message: string): void
+}
+
+export interface Claim {
+  readonly database: Database
+  /** Whether there was no database before. */
+  readonly created: boolean
+}
+
+/**
+ * Opens the database of a location, once nobody else has it.
+ * @throws StartError with what is wrong; AlreadyRunning when a daemon answers; the signal's reason.
+ */
+export async function claim(options: ClaimOptions): Promise<Claim> {
+  const { location } = options
+  // CURRENT names LevelDB's manifest: without it there is no database.
+  const created = !existsSync(join(location, 'CURRENT'))
+  const database = await openWhenFree(options)
+  const foreignKey = await database.findForeignHiddenKey()
+  if (foreignKey !== undefined) {
+    await database.close()
+    throw foreignKeyError(location, foreignKey)
+  }
+  return { database, created }
+}
+
+async function openWhenFree(options: ClaimOptions): Promise<Database> {
+  const { location, signal } = options
+  const startedAt = Date.now()
+  let delay: number = TIMES.lockPollFirst
+  for (;;) {
+    signal.throwIfAborted()
+    const isLastTry = Date.now() - startedAt >= lockWaitMs(options)
+    // A failed open renames the holder's LOG away, so the kernel's table is asked first.
+    if (isLastTry || findLockHolder(location) === undefined) {
+      const database = await tryOpen(options)
+      if (database !== undefined) return database
+    }
+    if (isLastTry) throw lockedError(location)
+    await assertNotServed(location)
+    options.onProgress(describeWait(location))
+    await sleep(delay, undefined, { signal })
+    delay = Math.min(delay * 2, TIMES.lockPollMax)
+  }
+}
+
+/** @returns undefined when somebody holds the lock. */
+async function tryOpen({ location, database }: ClaimOptions): Promise<Database | undefined> {
+  try {
+    return await Database.open(location, database)
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException
+    if (code === 'LEVEL_LOCKED') return undefined
+    throw openError(location, code, message)
+  }
+}
+
+async function assertNotServed(location: string): Promise<void> {
+  const welcome = await probe(location)
+  if (welcome !== undefined) throw new AlreadyRunning(location, welcome.pid, welcome.mode)
+}
+
+/** A partyd that holds the lock may be finishing a drain; any other program is there to stay. */
+function lockWaitMs({ location, mode }: ClaimOptions): number {
+  if (mode === 'service') return Number.POSITIVE_INFINITY
+  const holder = findLockHolder(location)
+  const daemon = readRendezvous(location)
+  const isForeign = holder?.pid !== undefined && holder.pid !== daemon?.pid
+  return isForeign ? TIMES.lockOfForeigner : TIMES.lockOfDaemon
+}
+
+function describeWait(location: string): string {
+  const pid = findLockHolder(location)?.pid
+  return `Waiting for the lock of ${location}, held by ${pid === undefined ? 'another process' : `pid ${pid}`}`
+}
+
+function lockedError(location: string): StartError {
+  const pid = findLockHolder(location)?.pid
+  const holder = pid === undefined ? 'another process' : `pid ${pid}`
+  const message = `The database at ${location} is locked by ${holder}, which is not partyd. Stop that process or let it use partyd too; never delete LOCK.`
+  return new StartError('locked', new LevelError('LEVEL_LOCKED', message, { path: location, pid }))
+}
+
+function openError(location: string, code: string | undefined, message: string): StartError {
+  const details = { path: location, pid: process.pid }
+  if (code === 'LEVEL_CORRUPTION') {
+    const text = `The database at ${location} is corrupt: ${message}`
+    return new StartError('corrupt', new LevelError(code, text, details))
+  }
+  if (code === undefined) {
+    // LevelDB's `invalid argument`: createIfMissing or errorIfExists does not fit what is there.
+    const text = `Cannot open ${location}: ${message}`
+    return new StartError('usage', new LevelError('LEVEL_INVALID_ARGUMENT', text, details))
+  }
+  const text = `Cannot open the database at ${location}: ${message}`
+  return new StartError('disk', new LevelError(code, text, details))
+}
+
+function foreignKeyError(location: string, key: Buffer): StartError {
+  const message = `The database at ${location} holds the key 0x${key.toString('hex')} in the range that partyd keeps for itself. Move that entry first.`
+  const details = { path: location, pid: process.pid }
+  return new StartError('incompatibleData', new PartyError('PARTYD_INCOMPATIBLE', message, details))
+}

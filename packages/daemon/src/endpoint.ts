@@ -1,0 +1,145 @@
+// The socket's life on disk. Bound under a private name and renamed onto the public one, because
+// libuv unlinks the name it bound when the server closes: that must never be a successor's socket.
+// Everything here happens while we hold LevelDB's lock.
+
+import { randomBytes } from 'node:crypto'
+import { type BigIntStats, chmodSync, lstatSync, readdirSync, renameSync, rmSync } from 'node:fs'
+import type { Server } from 'node:net'
+import { basename, dirname, join } from 'node:path'
+import {
+  assertPrivateDirectory,
+  currentPlatform,
+  defaultEndpoint,
+  LIMITS,
+  PartyError,
+  type Platform,
+  shortEndpoint
+} from '@partyd/shared'
+import { StartError } from './start-error.js'
+
+/** What a file system answers that has no sockets (WSL mounts, some FUSE and network file systems). */
+const NO_SOCKETS_HERE = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'EIO', 'ENOSYS'])
+
+export class Endpoint {
+  /** The public path or pipe name. */
+  readonly path: string
+  readonly #server: Server
+  /** The socket's name before publication and after parking; undefined for a pipe, which has no file. */
+  readonly #privatePath: string | undefined
+  #inode: bigint | undefined
+
+  private constructor(server: Server, path: string, privatePath: string | undefined) {
+    this.#server = server
+    this.path = path
+    this.#privatePath = privatePath
+  }
+
+  /** Listens where no client looks yet. @throws StartError when no endpoint can be had. */
+  static async bind(server: Server, location: string): Promise<Endpoint> {
+    const platform = currentPlatform()
+    const path = defaultEndpoint(location, platform)
+    try {
+      return await Endpoint.#bindAt(server, path, location, platform)
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException
+      if (dirname(path) !== location || !NO_SOCKETS_HERE.has(code ?? '')) {
+        throw unusable(path, error as Error)
+      }
+    }
+    const short = shortEndpoint(location, platform)
+    try {
+      return await Endpoint.#bindAt(server, short, location, platform)
+    } catch (error) {
+      throw unusable(short, error as Error)
+    }
+  }
+
+  static async #bindAt(
+    server: Server,
+    path: string,
+    location: string,
+    platform: Platform
+  ): Promise<Endpoint> {
+    if (platform.name === 'win32') {
+      await listen(server, path)
+      return new Endpoint(server, path, undefined)
+    }
+    if (dirname(path) !== location) assertPrivateDirectory(path, platform)
+    const privatePath = join(
+      dirname(path),
+      `${privatePrefix(path)}.p${randomBytes(4).toString('hex')}`
+    )
+    await listen(server, privatePath)
+    chmodSync(privatePath, 0o600)
+    return new Endpoint(server, path, privatePath)
+  }
+
+  /** Puts the socket where clients look, over whatever is there, and clears up after the dead. */
+  publish(): void {
+    if (this.#privatePath === undefined) return
+    this.#inode = lstatSocket(this.#privatePath).ino
+    try {
+      renameSync(this.#privatePath, this.path)
+    } catch (error) {
+      throw unusable(this.path, error as Error)
+    }
+    sweep(this.path)
+  }
+
+  /** Takes the socket away from where clients look, if it is still ours. Connections go on. */
+  unpublish(): void {
+    if (this.#privatePath === undefined || this.#inode === undefined) return
+    try {
+      if (lstatSocket(this.path).ino === this.#inode) renameSync(this.path, this.#privatePath)
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+    }
+  }
+
+  /** Stops listening. Unlinks the private name only. */
+  close(): void {
+    this.#server.close()
+  }
+}
+
+function listen(server: Server, path: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject)
+    server.listen({ path, backlog: LIMITS.backlog }, () => {
+      server.off('error', reject)
+      resolve()
+    })
+  })
+}
+
+/** Private names in the location are `.p<hex>`; in a directory shared by locations they carry the location's hash. */
+function privatePrefix(path: string): string {
+  const name = basename(path, '.sock')
+  return name === 'partyd' ? '' : name
+}
+
+/** Removes private sockets of daemons that were killed. Safe only because we hold the lock. */
+function sweep(path: string): void {
+  const prefix = privatePrefix(path)
+  for (const name of readdirSync(dirname(path))) {
+    if (!name.startsWith(prefix) || !/^\.p[0-9a-f]{8}$/.test(name.slice(prefix.length))) continue
+    const stale = join(dirname(path), name)
+    if (lstatSocket(stale).isSocket()) rmSync(stale, { force: true })
+  }
+}
+
+/**
+ * With `bigint`, because plain lstat leaves its answer in an array that Node's realpath looks at:
+ * after a socket it returns links unresolved, and the next import of a linked package fails.
+ */
+function lstatSocket(path: string): BigIntStats {
+  return lstatSync(path, { bigint: true })
+}
+
+function unusable(path: string, cause: Error): StartError {
+  if (cause instanceof StartError) return cause
+  const code = cause instanceof PartyError ? cause.code : 'PARTYD_CRASHED'
+  const message = `Cannot listen at ${path}: ${cause.message}`
+  const details = { path, pid: process.pid, endpoint: path, cause }
+  return new StartError('endpoint', new PartyError(code, message, details))
+}

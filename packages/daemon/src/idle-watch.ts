@@ -1,0 +1,37 @@
+// When an auto-spawned daemon ends for want of clients.
+
+import { TIMES } from '@partyd/shared'
+
+export class IdleWatch {
+  readonly #timeoutMs: number
+  readonly #onIdle: () => void
+  #timer: NodeJS.Timeout | undefined
+
+  /** @param timeoutMs Infinity for never. */
+  constructor(timeoutMs: number, onIdle: () => void) {
+    this.#timeoutMs = timeoutMs
+    this.#onIdle = onIdle
+  }
+
+  /** Whoever spawned us may be gone: the first client has a time limit of its own. */
+  awaitFirstClient(): void {
+    this.#arm(Math.max(this.#timeoutMs, TIMES.firstClient))
+  }
+
+  /** Called whenever the number of clients may have changed. */
+  update(clients: number): void {
+    if (clients > 0) this.stop()
+    else if (this.#timer === undefined) this.#arm(this.#timeoutMs)
+  }
+
+  stop(): void {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+  }
+
+  #arm(ms: number): void {
+    this.stop()
+    if (ms === Number.POSITIVE_INFINITY) return
+    this.#timer = setTimeout(this.#onIdle, ms)
+  }
+}

@@ -1,0 +1,103 @@
+// All connections of the daemon: admits them, counts the clients among them, and says goodbye.
+
+import type { Socket } from 'node:net'
+import { type GoodbyeReason, LIMITS } from '@partyd/shared'
+import type { Logger } from '../logger.js'
+import type { Connection } from './connection.js'
+import { GuestConnection } from './guest-connection.js'
+import { type ConnectionHost, PartyConnection } from './party-connection.js'
+import { recognizePeer } from './peer.js'
+
+/** What the daemon provides; the rest of a connection's host is here. */
+export type ConnectionsOwner = Omit<ConnectionHost, 'onClosed'> & { readonly log: Logger }
+
+export class Connections {
+  readonly #owner: ConnectionsOwner
+  readonly #host: ConnectionHost
+  readonly #connections = new Set<Connection>()
+  /** Sockets that have not sent a byte, oldest first. */
+  readonly #silent = new Set<Socket>()
+  #whenNoClients: (() => void)[] = []
+
+  constructor(owner: ConnectionsOwner) {
+    this.#owner = owner
+    const onClosed = (connection: Connection, error: Error | undefined): void =>
+      this.#onClosed(connection, error)
+    this.#host = {
+      engine: owner.engine,
+      identity: owner.identity,
+      get isDraining() {
+        return owner.isDraining
+      },
+      describeStatus: () => owner.describeStatus(),
+      onClientChange: () => this.#onClientChange(),
+      onStopRequest: (connection) => owner.onStopRequest(connection),
+      onClosed
+    }
+  }
+
+  get clientCount(): number {
+    let count = 0
+    for (const connection of this.#connections) if (connection.isClient) count++
+    return count
+  }
+
+  /** Connections that may yet become a client. */
+  get silentCount(): number {
+    return this.#silent.size
+  }
+
+  /** Takes over a socket that was just accepted. */
+  async admit(socket: Socket): Promise<void> {
+    socket.on('error', () => {}) // Every error is followed by 'close', which is what counts.
+    this.#addSilent(socket)
+    const kind = await recognizePeer(socket, () => this.#silent.delete(socket))
+    this.#silent.delete(socket)
+    if (kind === 'party') {
+      this.#connections.add(new PartyConnection(socket, this.#host))
+    } else if (kind === 'guest') {
+      this.#connections.add(await GuestConnection.accept(socket, this.#host))
+    }
+    this.#onClientChange()
+  }
+
+  sayGoodbye(reason: GoodbyeReason, message?: string): void {
+    for (const socket of this.#silent) socket.destroy()
+    for (const connection of this.#connections) connection.sayGoodbye(reason, message)
+  }
+
+  /** Resolves when there is no client any more. */
+  async noClients(): Promise<void> {
+    if (this.clientCount === 0) return
+    await new Promise<void>((resolve) => this.#whenNoClients.push(resolve))
+  }
+
+  /** Closes everything but those who asked for the stop and wait to hear of it. */
+  destroyAll(): void {
+    for (const connection of this.#connections) {
+      if (!(connection instanceof PartyConnection && connection.isStopping)) connection.destroy()
+    }
+  }
+
+  #addSilent(socket: Socket): void {
+    this.#silent.add(socket)
+    this.#owner.onClientChange()
+    if (this.#silent.size <= LIMITS.silentConnectionsMax) return
+    const [oldest] = this.#silent
+    oldest?.destroy()
+  }
+
+  #onClosed(connection: Connection, error: Error | undefined): void {
+    this.#connections.delete(connection)
+    if (error !== undefined) {
+      this.#owner.log.warn('connection closed with an error', { err: error })
+    }
+    this.#onClientChange()
+  }
+
+  #onClientChange(): void {
+    this.#owner.onClientChange()
+    if (this.clientCount > 0) return
+    for (const resolve of this.#whenNoClients.splice(0)) resolve()
+  }
+}

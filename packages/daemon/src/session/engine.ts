@@ -1,0 +1,13 @@
+// The store's parts as sessions use them.
+
+import type { CommitQueue } from '../store/commit-queue.js'
+import type { Database } from '../store/database.js'
+import type { ReadPath } from '../store/read-path.js'
+import type { ScanQueue } from '../store/scan-queue.js'
+
+export interface Engine {
+  readonly database: Database
+  readonly commitQueue: CommitQueue
+  readonly readPath: ReadPath
+  readonly scanQueue: ScanQueue
+}

@@ -1,0 +1,97 @@
+// A stock many-level guest: many-level's own host over the facade, its frames bounded. The only
+// file that knows many-level.
+
+import type { Socket } from 'node:net'
+import { pipeline, Transform, type TransformCallback } from 'node:stream'
+import { LIMITS, ProtocolError } from '@partyd/shared'
+import type { Connection } from './connection.js'
+import { ManyLevelFacade } from './many-level-facade.js'
+import type { ConnectionHost } from './party-connection.js'
+
+/** many-level is loaded when the first guest comes: most daemons never see one. */
+type HostConstructor = new (database: object) => { createRpcStream(): NodeJS.ReadWriteStream }
+
+export class GuestConnection implements Connection {
+  readonly isClient = true
+  readonly #socket: Socket
+  readonly #facade: ManyLevelFacade
+  readonly #guard = new GuestFrameGuard()
+
+  private constructor(socket: Socket, facade: ManyLevelFacade) {
+    this.#socket = socket
+    this.#facade = facade
+  }
+
+  /** Takes over a socket whose first bytes wait in it. */
+  static async accept(socket: Socket, host: ConnectionHost): Promise<GuestConnection> {
+    const facade = new ManyLevelFacade(host.engine)
+    const connection = new GuestConnection(socket, facade)
+    const { ManyLevelHost } = (await import('many-level')) as unknown as {
+      ManyLevelHost: HostConstructor
+    }
+    const stream = new ManyLevelHost(facade).createRpcStream()
+    pipeline(socket, connection.#guard, stream, socket, (error) => {
+      host.onClosed(connection, error ?? undefined)
+    })
+    return connection
+  }
+
+  /**
+   * many-level has no word for it: a guest learns it from the end of the connection. What it has
+   * been heard to ask is answered first, or it would send it again.
+   */
+  sayGoodbye(): void {
+    this.#guard.hold()
+    void this.#facade.idle().then(() => this.end())
+  }
+
+  end(): void {
+    this.#socket.end()
+  }
+
+  destroy(): void {
+    this.#socket.destroy()
+  }
+}
+
+/** Passes length-prefixed frames on unchanged, and fails on one that is too large before it is buffered. */
+class GuestFrameGuard extends Transform {
+  /** Bytes of the current frame still to come. */
+  #missing = 0
+  #length = 0
+  #shift = 0
+  #status: 'passing' | 'held' = 'passing'
+
+  /** Passes nothing on any more. */
+  hold(): void {
+    this.#status = 'held'
+  }
+
+  override _transform(chunk: Buffer, _encoding: string, callback: TransformCallback): void {
+    if (this.#status === 'held') return
+    for (let offset = 0; offset < chunk.length; ) {
+      if (this.#missing === 0) {
+        const byte = chunk[offset++] as number
+        this.#length += (byte & 0x7f) * 2 ** this.#shift
+        this.#shift += 7
+        if (this.#length > LIMITS.frameBytesMax || this.#shift > 35) {
+          return callback(
+            new ProtocolError(`A guest sent a frame of ${this.#length} bytes or more`)
+          )
+        }
+        if ((byte & 0x80) === 0) this.#beginFrame()
+      } else {
+        const taken = Math.min(this.#missing, chunk.length - offset)
+        this.#missing -= taken
+        offset += taken
+      }
+    }
+    callback(null, chunk)
+  }
+
+  #beginFrame(): void {
+    this.#missing = this.#length
+    this.#length = 0
+    this.#shift = 0
+  }
+}

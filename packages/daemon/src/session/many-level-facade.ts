@@ -1,0 +1,206 @@
+// The database as many-level's host wants it: callbacks, and not-found as an error. many-level
+// speaks abstract-level 1; over a database of abstract-level 3 it would hang without a word.
+
+import { LIMITS, NO_LIMIT, PartyError } from '@partyd/shared'
+import { isHidden, type Range } from '../store/key-space.js'
+import type { Engine } from './engine.js'
+import { type Entries, type IteratorOwner, PartyIterator } from './party-iterator.js'
+import { SessionOrder } from './session-order.js'
+
+type Callback<T = undefined> = (error: Error | null, value?: T) => void
+
+/** A batch operation as many-level decodes it. */
+interface GuestOperation {
+  readonly type: 'put' | 'del'
+  readonly key: Buffer
+  readonly value?: Buffer | null
+}
+
+/** Range options as many-level decodes them; limit is negative where there is none. */
+interface GuestRangeOptions extends Range {
+  readonly reverse?: boolean
+  readonly limit?: number
+}
+
+/** What many-level's host calls. One per guest, since session order is a session's own. */
+export class ManyLevelFacade {
+  /** The host looks for events to forward; it forwards none yet. */
+  readonly supports = { events: {} }
+  readonly #engine: Engine
+  readonly #order: SessionOrder
+  /** Operations whose callback has not been called. */
+  #pending = 0
+  #whenIdle: (() => void)[] = []
+
+  constructor(engine: Engine) {
+    this.#engine = engine
+    this.#order = new SessionOrder(engine.commitQueue)
+  }
+
+  /** Resolves when every operation has been answered. */
+  async idle(): Promise<void> {
+    if (this.#pending === 0) return
+    await new Promise<void>((resolve) => this.#whenIdle.push(resolve))
+  }
+
+  open(_options: unknown, callback: Callback): void {
+    process.nextTick(callback)
+  }
+
+  put(key: Buffer, value: Buffer, _options: unknown, callback: Callback): void {
+    this.#write([key, value], callback)
+  }
+
+  del(key: Buffer, _options: unknown, callback: Callback): void {
+    this.#write([key, undefined], callback)
+  }
+
+  batch(operations: readonly GuestOperation[], _options: unknown, callback: Callback): void {
+    const pairs = operations.flatMap(({ type, key, value }) => [
+      key,
+      type === 'put' ? (value ?? EMPTY) : undefined
+    ])
+    this.#write(pairs, callback)
+  }
+
+  clear(options: GuestRangeOptions, callback: Callback): void {
+    const { reverse = false, limit = -1 } = options
+    const clearLimit = limit < 0 ? NO_LIMIT : limit
+    if (clearLimit === 0) return process.nextTick(callback)
+    const done = this.#begin(callback)
+    const range = pickRange(options)
+    this.#order.clear({ range, reverse, limit: clearLimit }, (error) => done(error ?? null))
+  }
+
+  get(key: Buffer, _options: unknown, callback: Callback<Buffer>): void {
+    const done = this.#begin(callback)
+    this.#order.read(() => {
+      if (isHidden(key)) return done(notFound())
+      this.#engine.readPath.enqueue({
+        key,
+        fillCache: true,
+        onValue: (value) => (value === undefined ? done(notFound()) : done(null, value)),
+        onError: done
+      })
+    })
+  }
+
+  /** The host dereferences the values even when there is an error, so there are always some. */
+  getMany(
+    keys: readonly Buffer[],
+    _options: unknown,
+    callback: (error: Error | null, values: (Buffer | undefined)[]) => void
+  ): void {
+    const done = this.#begin(callback)
+    this.#order.read(async () => {
+      let values: (Buffer | undefined)[]
+      try {
+        values = await this.#engine.database.getMany([...keys], true)
+      } catch (error) {
+        return done(error as Error, [])
+      }
+      done(
+        null,
+        values.map((value, index) => (isHidden(keys[index] as Buffer) ? undefined : value))
+      )
+    })
+  }
+
+  iterator(options: GuestRangeOptions): GuestIterator<[Buffer, Buffer]> {
+    return this.#iterate(options, true, true, (entry) => entry)
+  }
+
+  keys(options: GuestRangeOptions): GuestIterator<Buffer> {
+    return this.#iterate(options, true, false, ([key]) => key)
+  }
+
+  values(options: GuestRangeOptions): GuestIterator<Buffer> {
+    return this.#iterate(options, false, true, ([, value]) => value)
+  }
+
+  #write(pairs: readonly (Buffer | undefined)[], callback: Callback): void {
+    const done = this.#begin(callback)
+    const hasHidden = pairs.some((key, index) => index % 2 === 0 && isHidden(key as Buffer))
+    this.#order.write(hasHidden ? [] : pairs, false, () => done(hasHidden ? reservedKey() : null))
+  }
+
+  /** Counts an operation as pending until its callback is called. */
+  #begin<Result extends unknown[]>(
+    callback: (...result: Result) => void
+  ): (...result: Result) => void {
+    this.#pending++
+    return (...result) => {
+      callback(...result)
+      this.#pending--
+      if (this.#pending > 0) return
+      for (const resolve of this.#whenIdle.splice(0)) resolve()
+    }
+  }
+
+  #iterate<T>(
+    options: GuestRangeOptions,
+    keys: boolean,
+    values: boolean,
+    pick: (entry: [Buffer, Buffer]) => T
+  ): GuestIterator<T> {
+    const iterator = new GuestIterator(pick)
+    const { reverse = false } = options
+    const scan = { range: pickRange(options), reverse, keys, values, fillCache: false }
+    const stepOptions = { ...scan, stepBytes: LIMITS.scanStepBytes }
+    iterator.source = new PartyIterator(stepOptions, true, this.#engine.scanQueue, iterator)
+    this.#order.read(() => iterator.source?.open(this.#engine.database))
+    return iterator
+  }
+}
+
+/** An iterator as the host uses it: one nextv at a time, no seek or close in between. */
+class GuestIterator<T> implements IteratorOwner {
+  source: PartyIterator | undefined
+  readonly #pick: (entry: [Buffer, Buffer]) => T
+  #callback: Callback<T[]> | undefined
+
+  constructor(pick: (entry: [Buffer, Buffer]) => T) {
+    this.#pick = pick
+  }
+
+  nextv(size: number, callback: Callback<T[]>): void {
+    this.#callback = callback
+    this.source?.next(0, LIMITS.scanChunkBytes, size)
+  }
+
+  seek(target: Buffer): void {
+    this.source?.seek(target)
+  }
+
+  close(callback: () => void): void {
+    this.source?.close()
+    process.nextTick(callback)
+  }
+
+  onEntries(_id: number, _iterator: PartyIterator, { entries }: Entries): void {
+    this.#callback?.(null, entries.map(this.#pick))
+  }
+
+  onIteratorError(_id: number, error: Error): void {
+    this.#callback?.(error)
+  }
+}
+
+const EMPTY = Buffer.alloc(0)
+
+function pickRange({ gt, gte, lt, lte }: GuestRangeOptions): Range {
+  const range: Range = {}
+  if (gt != null) range.gt = gt
+  if (gte != null) range.gte = gte
+  if (lt != null) range.lt = lt
+  if (lte != null) range.lte = lte
+  return range
+}
+
+function notFound(): Error {
+  return Object.assign(new Error('Entry not found'), { code: 'LEVEL_NOT_FOUND' })
+}
+
+function reservedKey(): Error {
+  return new PartyError('PARTYD_RESERVED_KEY', 'The key starts with sixteen bytes 0xff')
+}

@@ -1,0 +1,138 @@
+// One iterator of a party session: answers each demand of the client with one frame of entries,
+// read in steps that the scan queue grants.
+
+import { LIMITS } from '@partyd/shared'
+import type { Database, DatabaseScan, ScanOptions } from '../store/database.js'
+import type { Scan, ScanQueue } from '../store/scan-queue.js'
+
+/** Entries that answer one demand. */
+export interface Entries {
+  readonly entries: readonly [Buffer, Buffer][]
+  readonly ended: boolean
+}
+
+/** How an iterator answers the demand with that request id. */
+export interface IteratorOwner {
+  onEntries(id: number, iterator: PartyIterator, answer: Entries): void
+  onIteratorError(id: number, error: Error): void
+}
+
+type Command =
+  | { readonly kind: 'next'; readonly id: number; readonly bytes: number; readonly count: number }
+  | { readonly kind: 'seek'; readonly target: Buffer }
+
+export class PartyIterator implements Scan {
+  readonly options: ScanOptions
+  /** Whether to keep the snapshot for a client that asks for nothing. */
+  readonly keep: boolean
+  readonly #queue: ScanQueue
+  readonly #owner: IteratorOwner
+  readonly #commands: Command[] = []
+  #scan: DatabaseScan | undefined
+  /** waiting: for earlier writes · idle: no demand · queued: has or waits for its turn. */
+  #status: 'waiting' | 'idle' | 'queued' | 'closed' = 'waiting'
+  #ended = false
+  #lastDemandAt: number = Date.now()
+
+  constructor(options: ScanOptions, keep: boolean, queue: ScanQueue, owner: IteratorOwner) {
+    this.options = options
+    this.keep = keep
+    this.#queue = queue
+    this.#owner = owner
+  }
+
+  /** Since when nothing has been asked of it, or undefined while it works. */
+  get idleSince(): number | undefined {
+    return this.#status === 'idle' && !this.keep ? this.#lastDemandAt : undefined
+  }
+
+  /** Takes the snapshot. Demands that came before wait for this. */
+  open(database: Database): void {
+    if (this.#status !== 'waiting') return
+    this.#scan = database.scan(this.options)
+    this.#status = 'idle'
+    this.#work()
+  }
+
+  next(id: number, bytes: number, count: number): void {
+    this.#lastDemandAt = Date.now()
+    this.#commands.push({ kind: 'next', id, bytes, count })
+    this.#work()
+  }
+
+  seek(target: Buffer): void {
+    this.#commands.push({ kind: 'seek', target })
+    this.#work()
+  }
+
+  /** Releases the snapshot, after the step under way. Unanswered demands are dropped. */
+  close(): void {
+    if (this.#status !== 'queued') void this.#scan?.close()
+    this.#status = 'closed'
+    this.#commands.length = 0
+  }
+
+  #work(): void {
+    if (this.#status !== 'idle' || this.#commands.length === 0) return
+    this.#status = 'queued'
+    this.#queue.add(this)
+  }
+
+  /** Carries out one demand, and the seeks before it. */
+  async step(isAlone: () => boolean): Promise<boolean> {
+    const scan = this.#scan as DatabaseScan
+    const command = this.#commands.shift()
+    if (command?.kind === 'seek') {
+      scan.seek(command.target)
+      this.#ended = false
+    } else if (command !== undefined) {
+      await this.#answer(scan, command.id, command.bytes, command.count, isAlone)
+    }
+    if (this.#isClosed) {
+      await scan.close()
+      return false
+    }
+    if (this.#commands.length > 0) return true
+    this.#status = 'idle'
+    return false
+  }
+
+  get #isClosed(): boolean {
+    return this.#status === 'closed'
+  }
+
+  async #answer(
+    scan: DatabaseScan,
+    id: number,
+    bytes: number,
+    count: number,
+    isAlone: () => boolean
+  ): Promise<void> {
+    try {
+      const entries = await this.#read(scan, bytes, count, isAlone)
+      if (!this.#isClosed) this.#owner.onEntries(id, this, { entries, ended: this.#ended })
+    } catch (error) {
+      if (!this.#isClosed) this.#owner.onIteratorError(id, error as Error)
+    }
+  }
+
+  /** Reads a step, and while nobody else waits as many more as the demand allows. */
+  async #read(
+    scan: DatabaseScan,
+    bytesMax: number,
+    countMax: number,
+    isAlone: () => boolean
+  ): Promise<[Buffer, Buffer][]> {
+    const entries: [Buffer, Buffer][] = []
+    let bytes = 0
+    do {
+      if (this.#ended) break
+      const wanted = Math.min(countMax - entries.length, LIMITS.scanStepEntries)
+      const step = await scan.step(wanted)
+      for (const entry of step.entries) entries.push(entry)
+      bytes += step.bytes
+      this.#ended = step.ended
+    } while (entries.length < countMax && bytes < bytesMax && isAlone() && !this.#isClosed)
+    return entries
+  }
+}

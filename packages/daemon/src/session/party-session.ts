@@ -1,0 +1,463 @@
+// The operations of a party client whose hello is answered: decodes its requests, runs them in
+// session order, and encodes the answers.
+
+import {
+  ANSWER_FLAGS,
+  type Channel,
+  type FrameReader,
+  FrameWriter,
+  ITERATOR_FLAGS,
+  isWrite,
+  KIND,
+  LIMITS,
+  MISSING_LENGTH,
+  OPERATION_NAMES,
+  PartyError,
+  ProtocolError,
+  RANGE_FLAGS,
+  READ_FLAGS,
+  TIMES,
+  toWireError,
+  WRITE_FLAGS
+} from '@partyd/shared'
+import { isHidden, type Range } from '../store/key-space.js'
+import type { Engine } from './engine.js'
+import { type Entries, type IteratorOwner, PartyIterator } from './party-iterator.js'
+import { SessionOrder } from './session-order.js'
+
+/** Values from this size on are sent from where they are instead of being copied into a frame. */
+const OWN_RANGE_BYTES = 16 * 1024
+
+export class PartySession implements IteratorOwner {
+  readonly #engine: Engine
+  readonly #channel: Channel
+  readonly #order: SessionOrder
+  readonly #writer = new FrameWriter()
+  readonly #iterators = new Map<number, PartyIterator>()
+  #iteratorSweep: NodeJS.Timeout | undefined
+  #lastSequence: number
+  #readsInFlight = 0
+  #status: 'open' | 'closed' = 'open'
+
+  /** @param settledThrough the last sequence number of this session that needs no answer any more. */
+  constructor(engine: Engine, channel: Channel, settledThrough: number) {
+    this.#engine = engine
+    this.#channel = channel
+    this.#order = new SessionOrder(engine.commitQueue)
+    this.#lastSequence = settledThrough
+  }
+
+  /** Whether requests should be left in the socket for now. */
+  get isSaturated(): boolean {
+    return (
+      this.#readsInFlight >= LIMITS.readsInFlightMax ||
+      this.#order.pendingOperations >= LIMITS.unsettledWritesMax
+    )
+  }
+
+  /** @throws ProtocolError when the frame makes no sense; an unknown kind is answered with an error. */
+  onFrame(reader: FrameReader): void {
+    if (isWrite(reader.kind)) return this.#onWrite(reader)
+    switch (reader.kind) {
+      case KIND.get:
+        return this.#onGet(reader)
+      case KIND.getMany:
+        return this.#onGetMany(reader)
+      case KIND.has:
+        return this.#onHas(reader)
+      case KIND.hasMany:
+        return this.#onHasMany(reader)
+      case KIND.iteratorOpen:
+        return this.#onIteratorOpen(reader)
+      case KIND.iteratorNext:
+        return this.#onIteratorNext(reader)
+      case KIND.iteratorSeek:
+        return this.#onIteratorSeek(reader)
+      case KIND.iteratorClose:
+        return this.#onIteratorClose(reader)
+      default:
+        return this.#sendUnknownKind(reader.id, reader.kind)
+    }
+  }
+
+  /** Ends the session's iterators. Its writes are carried out all the same. */
+  close(): void {
+    this.#status = 'closed'
+    clearInterval(this.#iteratorSweep)
+    for (const iterator of this.#iterators.values()) iterator.close()
+    this.#iterators.clear()
+  }
+
+  // Writes
+
+  #onWrite(reader: FrameReader): void {
+    const { id, kind } = reader
+    this.#takeSequence(reader)
+    if (kind === KIND.skip) return this.#write(id, kind, [], false)
+    const flags = reader.uint8()
+    if (kind === KIND.clear) return this.#clear(reader)
+    this.#write(id, kind, readPairs(reader), (flags & WRITE_FLAGS.sync) !== 0)
+  }
+
+  #takeSequence(reader: FrameReader): void {
+    const sequence = reader.uint53()
+    const settledThrough = reader.uint53()
+    if (sequence !== this.#lastSequence + 1 || settledThrough >= sequence) {
+      throw new ProtocolError(
+        `Write ${sequence} (settled through ${settledThrough}) follows write ${this.#lastSequence}`
+      )
+    }
+    this.#lastSequence = sequence
+  }
+
+  /** A refused write keeps its place in the order: its answer comes when its batch is in. */
+  #write(id: number, kind: number, pairs: readonly (Buffer | undefined)[], sync: boolean): void {
+    const refusal = findHiddenKey(pairs)
+    this.#order.write(refusal === undefined ? pairs : [], sync, () => {
+      if (refusal === undefined) this.#sendDone(id)
+      else this.#sendError(id, kind, refusal)
+      this.#channel.resume()
+    })
+  }
+
+  #clear(reader: FrameReader): void {
+    const { id, kind } = reader
+    const flags = reader.uint8()
+    const limit = reader.uint53()
+    const range = readRange(reader)
+    reader.finish()
+    const reverse = (flags & ITERATOR_FLAGS.reverse) !== 0
+    this.#order.clear({ range, reverse, limit }, (error) => {
+      if (error === undefined) this.#sendDone(id)
+      else this.#sendError(id, kind, error)
+      this.#channel.resume()
+    })
+  }
+
+  // Reads
+
+  #onGet(reader: FrameReader): void {
+    const { id } = reader
+    const fillCache = (reader.uint8() & READ_FLAGS.noFillCache) === 0
+    const key = reader.tail()
+    if (isHidden(key)) return this.#sendValue(id, undefined)
+    if (this.#order.isReadable) this.#get(id, key, fillCache)
+    else this.#order.read(() => this.#get(id, key, fillCache))
+  }
+
+  #get(id: number, key: Buffer, fillCache: boolean): void {
+    const { readPath } = this.#engine
+    if (readPath.mayReadNow) return this.#getNow(id, key, fillCache)
+    this.#readsInFlight++
+    readPath.enqueue({
+      key,
+      fillCache,
+      onValue: (value) => {
+        this.#sendValue(id, value)
+        this.#onReadsDone(1)
+      },
+      onError: (error) => {
+        this.#sendError(id, KIND.get, error)
+        this.#onReadsDone(1)
+      }
+    })
+  }
+
+  #getNow(id: number, key: Buffer, fillCache: boolean): void {
+    let value: Buffer | undefined
+    try {
+      value = this.#engine.readPath.readNow(key, fillCache)
+    } catch (error) {
+      return this.#sendError(id, KIND.get, error)
+    }
+    this.#sendValue(id, value)
+  }
+
+  #onGetMany(reader: FrameReader): void {
+    const { id, kind } = reader
+    const fillCache = (reader.uint8() & READ_FLAGS.noFillCache) === 0
+    const keys = readKeys(reader)
+    const visible = keys.filter((key) => !isHidden(key))
+    this.#readAsync(id, kind, keys.length, async () => {
+      const values = await this.#engine.database.getMany(visible, fillCache)
+      this.#sendValues(id, visible.length === keys.length ? values : spread(keys, values))
+    })
+  }
+
+  #onHas(reader: FrameReader): void {
+    const { id, kind } = reader
+    const fillCache = (reader.uint8() & READ_FLAGS.noFillCache) === 0
+    const key = reader.tail()
+    this.#readAsync(id, kind, 1, async () => {
+      const present = !isHidden(key) && (await this.#engine.database.has(key, fillCache))
+      this.#sendPresence(id, [present])
+    })
+  }
+
+  #onHasMany(reader: FrameReader): void {
+    const { id, kind } = reader
+    const fillCache = (reader.uint8() & READ_FLAGS.noFillCache) === 0
+    const keys = readKeys(reader)
+    this.#readAsync(id, kind, keys.length, async () => {
+      const present = await this.#engine.database.hasMany(keys, fillCache)
+      this.#sendPresence(
+        id,
+        present.map((isPresent, index) => isPresent && !isHidden(keys[index] as Buffer))
+      )
+    })
+  }
+
+  /** Runs a read of `count` keys in the thread pool once it is its turn. */
+  #readAsync(id: number, kind: number, count: number, read: () => Promise<void>): void {
+    this.#readsInFlight += count
+    const run = async (): Promise<void> => {
+      try {
+        await read()
+      } catch (error) {
+        this.#sendError(id, kind, error)
+      }
+      this.#onReadsDone(count)
+    }
+    this.#order.read(run)
+  }
+
+  #onReadsDone(count: number): void {
+    this.#readsInFlight -= count
+    this.#channel.resume()
+  }
+
+  // Iterators
+
+  #onIteratorOpen(reader: FrameReader): void {
+    const { id } = reader
+    const iteratorId = reader.uint32()
+    const flags = reader.uint8()
+    const highWaterMarkBytes = reader.uint32()
+    const range = readRange(reader)
+    const bytes = reader.uint32()
+    const count = reader.uint32()
+    reader.finish()
+    if (this.#iterators.has(iteratorId)) {
+      throw new ProtocolError(`Iterator ${iteratorId} is opened twice`)
+    }
+    if (this.#iterators.size >= LIMITS.iteratorsMax) return this.#sendTooManyIterators(id)
+    const options = {
+      range,
+      reverse: (flags & ITERATOR_FLAGS.reverse) !== 0,
+      keys: (flags & ITERATOR_FLAGS.keys) !== 0,
+      values: (flags & ITERATOR_FLAGS.values) !== 0,
+      fillCache: (flags & ITERATOR_FLAGS.fillCache) !== 0,
+      stepBytes: highWaterMarkBytes === 0 ? LIMITS.scanStepBytes : highWaterMarkBytes
+    }
+    const keep = (flags & ITERATOR_FLAGS.keep) !== 0
+    const iterator = new PartyIterator(options, keep, this.#engine.scanQueue, this)
+    this.#iterators.set(iteratorId, iterator)
+    this.#iteratorSweep ??= setInterval(
+      () => this.#closeIdleIterators(),
+      TIMES.iteratorIdle / 4
+    ).unref()
+    this.#order.read(() => iterator.open(this.#engine.database))
+    if (count > 0) iterator.next(id, bytes, count)
+    else this.#sendDone(id)
+  }
+
+  #onIteratorNext(reader: FrameReader): void {
+    const { id } = reader
+    const iteratorId = reader.uint32()
+    const bytes = reader.uint32()
+    const count = reader.uint32()
+    reader.finish()
+    const iterator = this.#iterators.get(iteratorId)
+    if (iterator === undefined) return this.#sendIteratorGone(id, iteratorId)
+    iterator.next(id, bytes, Math.max(count, 1))
+  }
+
+  #onIteratorSeek(reader: FrameReader): void {
+    const iteratorId = reader.uint32()
+    const target = reader.tail()
+    this.#iterators.get(iteratorId)?.seek(target)
+  }
+
+  #onIteratorClose(reader: FrameReader): void {
+    const iteratorId = reader.uint32()
+    reader.finish()
+    this.#iterators.get(iteratorId)?.close()
+    this.#iterators.delete(iteratorId)
+  }
+
+  /** Idle iterators pin snapshots. Their clients open them again behind the last key. */
+  #closeIdleIterators(): void {
+    const horizon = Date.now() - TIMES.iteratorIdle
+    for (const [iteratorId, iterator] of this.#iterators) {
+      const { idleSince } = iterator
+      if (idleSince === undefined || idleSince > horizon) continue
+      iterator.close()
+      this.#iterators.delete(iteratorId)
+    }
+  }
+
+  onEntries(id: number, iterator: PartyIterator, { entries, ended }: Entries): void {
+    const { keys, values } = iterator.options
+    const writer = this.#writer
+    writer.begin(KIND.entries, id)
+    writer.uint8(ended ? ANSWER_FLAGS.ended : 0)
+    writer.uint32(entries.length)
+    for (const [key, value] of entries) {
+      if (keys) writer.bytes(key)
+      if (values) writer.bytes(value)
+    }
+    this.#send()
+  }
+
+  onIteratorError(id: number, error: Error): void {
+    this.#sendError(id, KIND.iteratorNext, error)
+  }
+
+  // Answers
+
+  #sendDone(id: number): void {
+    this.#writer.begin(KIND.done, id)
+    this.#send()
+  }
+
+  #sendValue(id: number, value: Buffer | undefined): void {
+    if (value === undefined) {
+      this.#writer.begin(KIND.missing, id)
+      return this.#send()
+    }
+    this.#writer.begin(KIND.value, id)
+    if (value.length < OWN_RANGE_BYTES) {
+      this.#writer.tail(value)
+      return this.#send()
+    }
+    this.#send(value.length)
+    if (this.#status === 'open') this.#channel.send(value, 0, value.length)
+  }
+
+  /** One frame for each {@link LIMITS.valuesFrameBytes}, so that no answer outgrows a frame. */
+  #sendValues(id: number, values: readonly (Buffer | undefined)[]): void {
+    let from = 0
+    do {
+      const to = findFrameEnd(values, from)
+      this.#writer.begin(KIND.values, id)
+      this.#writer.uint8(to < values.length ? ANSWER_FLAGS.more : 0)
+      this.#writer.uint32(to - from)
+      for (const value of values.slice(from, to)) {
+        if (value === undefined) this.#writer.uint32(MISSING_LENGTH)
+        else this.#writer.bytes(value)
+      }
+      this.#send()
+      from = to
+    } while (from < values.length)
+  }
+
+  #sendPresence(id: number, present: readonly boolean[]): void {
+    this.#writer.begin(KIND.presence, id)
+    for (const isPresent of present) this.#writer.uint8(isPresent ? 1 : 0)
+    this.#send()
+  }
+
+  #sendUnknownKind(id: number, kind: number): void {
+    const message = `This daemon does not know frames of kind ${kind}. Update partyd.`
+    this.#sendError(id, kind, new PartyError('PARTYD_INCOMPATIBLE', message))
+  }
+
+  #sendTooManyIterators(id: number): void {
+    const message = `This client has ${LIMITS.iteratorsMax} iterators open. Close some of them first.`
+    this.#sendError(id, KIND.iteratorOpen, new PartyError('PARTYD_TOO_MANY_PENDING', message))
+  }
+
+  /** The client tells this code from others and opens the iterator again. */
+  #sendIteratorGone(id: number, iteratorId: number): void {
+    const error = Object.assign(new Error(`Iterator ${iteratorId} is not open`), {
+      code: 'LEVEL_ITERATOR_NOT_OPEN'
+    })
+    this.#sendError(id, KIND.iteratorNext, error)
+  }
+
+  #sendError(id: number, kind: number, error: unknown): void {
+    const operation = OPERATION_NAMES[kind]
+    this.#writer.begin(KIND.error, id)
+    this.#writer.tail(JSON.stringify(toWireError(error, { operation })))
+    this.#send()
+  }
+
+  #send(following = 0): void {
+    const writer = this.#writer
+    writer.end(following)
+    if (this.#status === 'open') this.#channel.send(writer.chunk, writer.start, writer.position)
+  }
+}
+
+/** The pairs of a put, del or batch: key, value, key, value, …, all of them views of the frame. */
+function readPairs(reader: FrameReader): (Buffer | undefined)[] {
+  if (reader.kind === KIND.put) return [reader.bytes(), reader.tail()]
+  if (reader.kind === KIND.del) return [reader.tail(), undefined]
+  const count = readCount(reader, 5)
+  const pairs = new Array<Buffer | undefined>(count * 2)
+  for (let index = 0; index < pairs.length; index += 2) {
+    const isPut = reader.uint8() === 1
+    pairs[index] = reader.bytes()
+    pairs[index + 1] = isPut ? reader.bytes() : undefined
+  }
+  reader.finish()
+  return pairs
+}
+
+function readKeys(reader: FrameReader): Buffer[] {
+  const keys = new Array<Buffer>(readCount(reader, 4))
+  for (let index = 0; index < keys.length; index++) keys[index] = reader.bytes()
+  reader.finish()
+  return keys
+}
+
+/** A count of items, each of which takes at least `bytesMin`: checked before anything is allocated for them. */
+function readCount(reader: FrameReader, bytesMin: number): number {
+  const count = reader.uint32()
+  if (count * bytesMin > reader.end - reader.position) {
+    throw new ProtocolError(`A frame of kind ${reader.kind} claims ${count} items it does not hold`)
+  }
+  return count
+}
+
+function readRange(reader: FrameReader): Range {
+  const flags = reader.uint8()
+  const range: Range = {}
+  if (flags & RANGE_FLAGS.gt) range.gt = reader.bytes()
+  if (flags & RANGE_FLAGS.gte) range.gte = reader.bytes()
+  if (flags & RANGE_FLAGS.lt) range.lt = reader.bytes()
+  if (flags & RANGE_FLAGS.lte) range.lte = reader.bytes()
+  return range
+}
+
+function findHiddenKey(pairs: readonly (Buffer | undefined)[]): PartyError | undefined {
+  for (let index = 0; index < pairs.length; index += 2) {
+    const key = pairs[index] as Buffer
+    if (!isHidden(key)) continue
+    return new PartyError(
+      'PARTYD_RESERVED_KEY',
+      `The key 0x${key.subarray(0, 24).toString('hex')} starts with sixteen bytes 0xff. Those keys are partyd's own.`
+    )
+  }
+  return undefined
+}
+
+/** Puts the values of the visible keys in their places among all keys. */
+function spread(
+  keys: readonly Buffer[],
+  values: readonly (Buffer | undefined)[]
+): (Buffer | undefined)[] {
+  let next = 0
+  return keys.map((key) => (isHidden(key) ? undefined : values[next++]))
+}
+
+/** Where an answer frame that begins at `from` ends: behind the first value that fills it. */
+function findFrameEnd(values: readonly (Buffer | undefined)[], from: number): number {
+  let bytes = 0
+  let to = from
+  while (to < values.length && bytes < LIMITS.valuesFrameBytes) {
+    bytes += (values[to]?.length ?? 0) + 4
+    to++
+  }
+  return to
+}

@@ -1,0 +1,116 @@
+// The one ordered queue that every write of every session passes. What gathers while a LevelDB
+// batch is being written goes into the next one, so that all sessions share its cost.
+
+import { LIMITS } from '@partyd/shared'
+import type { Batch, Database } from './database.js'
+
+/** A write waiting for its place in a batch. */
+export interface Write {
+  readonly sync: boolean
+  /** How much of a batch it takes: operations and bytes. */
+  readonly operations: number
+  readonly bytes: number
+  /** Reads what it needs to know from the database, once everything before it is in. */
+  prepare?(database: Database): Promise<void>
+  /** Adds its operations to the batch. Must not throw: it has been validated. */
+  fill(batch: Batch): void
+  /** Its batch is in the database. Returns the write that carries on, if this one has more to do. */
+  onCommitted(): Write | undefined
+}
+
+/** What the queue needs from the rest of the engine. */
+export interface CommitQueueOwner {
+  /** Reads issued before the next batch must be on their way before it is written. */
+  beforeBatch(): void
+  /** LevelDB failed to write a batch. Nothing of it has been answered, and nothing will be written any more. */
+  onWriteFailed(error: Error): void
+}
+
+/** Group commit. */
+export class CommitQueue {
+  readonly #database: Database
+  readonly #owner: CommitQueueOwner
+  #waiting: Write[] = []
+  #status: 'idle' | 'writing' | 'failed' = 'idle'
+  #whenIdle: (() => void)[] = []
+
+  constructor(database: Database, owner: CommitQueueOwner) {
+    this.#database = database
+    this.#owner = owner
+  }
+
+  /** Writes waiting or being written: none when idle. */
+  get isIdle(): boolean {
+    return this.#status === 'idle'
+  }
+
+  enqueue(write: Write): void {
+    this.#waiting.push(write)
+    if (this.#status !== 'idle') return
+    this.#status = 'writing'
+    // Leaves the rest of this turn's frames time to join the first batch.
+    process.nextTick(this.#run)
+  }
+
+  /** Resolves when everything enqueued is in the database; never after a failed batch. */
+  async idle(): Promise<void> {
+    if (this.#status === 'idle') return
+    await new Promise<void>((resolve) => this.#whenIdle.push(resolve))
+  }
+
+  readonly #run = async (): Promise<void> => {
+    try {
+      while (this.#waiting.length > 0) await this.#writeBatch()
+    } catch (error) {
+      // After one failed append LevelDB acknowledges writes that recovery will drop: stop for good.
+      this.#status = 'failed'
+      this.#owner.onWriteFailed(error as Error)
+      return
+    }
+    this.#status = 'idle'
+    for (const resolve of this.#whenIdle.splice(0)) resolve()
+  }
+
+  async #writeBatch(): Promise<void> {
+    const group = this.#takeGroup()
+    for (const write of group) await write.prepare?.(this.#database)
+    this.#owner.beforeBatch()
+    await this.#commit(group)
+    for (const write of group) {
+      const rest = write.onCommitted()
+      if (rest !== undefined) this.#waiting.push(rest)
+    }
+  }
+
+  /** Takes from the head what fits one batch; at least one write, however large. */
+  #takeGroup(): Write[] {
+    let operations = 0
+    let bytes = 0
+    let count = 0
+    for (const write of this.#waiting) {
+      operations += write.operations
+      bytes += write.bytes
+      if (count > 0 && (operations > LIMITS.batchOperationsMax || bytes > LIMITS.batchBytesMax)) {
+        break
+      }
+      count++
+    }
+    if (count === this.#waiting.length) {
+      const all = this.#waiting
+      this.#waiting = []
+      return all
+    }
+    return this.#waiting.splice(0, count)
+  }
+
+  async #commit(group: readonly Write[]): Promise<void> {
+    const batch = this.#database.batch()
+    let sync = false
+    for (const write of group) {
+      write.fill(batch)
+      sync ||= write.sync
+    }
+    // A batch without operations (a clear of nothing, a refused write) closes without a write.
+    await batch.write({ sync } as { sync: boolean })
+  }
+}

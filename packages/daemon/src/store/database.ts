@@ -1,0 +1,147 @@
+// The only file that knows classic-level. Keys and values are bytes here; errors are LevelDB's own.
+
+import type { DatabaseOptions } from '@partyd/shared'
+import type { AbstractChainedBatch, AbstractIterator } from 'abstract-level'
+import { ClassicLevel } from 'classic-level'
+import { boundRange, boundSeek, HIDDEN_PREFIX, HIDDEN_TAG, type Range } from './key-space.js'
+
+/** How to scan a range. */
+export interface ScanOptions {
+  readonly range: Range
+  readonly reverse: boolean
+  readonly keys: boolean
+  readonly values: boolean
+  readonly fillCache: boolean
+  /** A step ends once it has read more bytes than this. */
+  readonly stepBytes: number
+}
+
+type ClassicDatabase = ClassicLevel<Buffer, Buffer>
+
+/** Operations of a batch under construction. */
+export interface BatchTarget {
+  put(key: Buffer, value: Buffer): unknown
+  del(key: Buffer): unknown
+}
+
+/** One LevelDB batch. */
+export type Batch = AbstractChainedBatch<ClassicDatabase, Buffer, Buffer>
+
+const BUFFERS = { keyEncoding: 'buffer', valueEncoding: 'buffer' } as const
+const NO_FILL = { ...BUFFERS, fillCache: false } as const
+
+/** An open LevelDB. */
+export class Database {
+  readonly #level: ClassicDatabase
+
+  private constructor(level: ClassicDatabase) {
+    this.#level = level
+  }
+
+  /** @throws LevelDB's error, with `LEVEL_LOCKED`, `LEVEL_CORRUPTION`, `LEVEL_IO_ERROR` or no code. */
+  static async open(location: string, options: DatabaseOptions): Promise<Database> {
+    const level: ClassicDatabase = new ClassicLevel(location, { ...options, ...BUFFERS })
+    try {
+      await level.open()
+    } catch (error) {
+      // abstract-level wraps the reason; whoever started us wants the reason.
+      throw (error as Error).cause ?? error
+    }
+    return new Database(level)
+  }
+
+  close(): Promise<void> {
+    return this.#level.close()
+  }
+
+  getSync(key: Buffer, fillCache: boolean): Buffer | undefined {
+    return fillCache ? this.#level.getSync(key) : this.#level.getSync(key, NO_FILL)
+  }
+
+  get(key: Buffer, fillCache: boolean): Promise<Buffer | undefined> {
+    return fillCache ? this.#level.get(key) : this.#level.get(key, NO_FILL)
+  }
+
+  getMany(keys: Buffer[], fillCache: boolean): Promise<(Buffer | undefined)[]> {
+    return fillCache ? this.#level.getMany(keys) : this.#level.getMany(keys, NO_FILL)
+  }
+
+  has(key: Buffer, fillCache: boolean): Promise<boolean> {
+    return this.#level.has(key, { keyEncoding: 'buffer', fillCache })
+  }
+
+  hasMany(keys: Buffer[], fillCache: boolean): Promise<boolean[]> {
+    return this.#level.hasMany(keys, { keyEncoding: 'buffer', fillCache })
+  }
+
+  /** The iterator's snapshot is taken here and now. */
+  scan(options: ScanOptions): DatabaseScan {
+    return new DatabaseScan(
+      this.#level.iterator({
+        ...boundRange(options.range),
+        ...BUFFERS,
+        reverse: options.reverse,
+        keys: options.keys,
+        values: options.values,
+        fillCache: options.fillCache,
+        highWaterMarkBytes: options.stepBytes
+      }),
+      options
+    )
+  }
+
+  batch(): Batch {
+    return this.#level.batch()
+  }
+
+  /** The first key in the hidden range that partyd did not write, if any. */
+  async findForeignHiddenKey(): Promise<Buffer | undefined> {
+    const tagged = Buffer.concat([HIDDEN_PREFIX, HIDDEN_TAG])
+    const behindTagged = Buffer.from(tagged)
+    behindTagged[behindTagged.length - 1] = (tagged.at(-1) as number) + 1
+    for (const range of [{ gte: HIDDEN_PREFIX, lt: tagged }, { gte: behindTagged }]) {
+      const [key] = await this.#level.keys({ ...range, keyEncoding: 'buffer', limit: 1 }).all()
+      if (key !== undefined) return key
+    }
+    return undefined
+  }
+}
+
+/** What one step of a scan has read. */
+export interface ScanStep {
+  readonly entries: [Buffer, Buffer][]
+  /** Bytes of the keys and values asked for. */
+  readonly bytes: number
+  readonly ended: boolean
+}
+
+/** A LevelDB iterator read step by step. */
+export class DatabaseScan {
+  readonly #iterator: AbstractIterator<ClassicDatabase, Buffer, Buffer>
+  readonly #options: ScanOptions
+
+  constructor(iterator: AbstractIterator<ClassicDatabase, Buffer, Buffer>, options: ScanOptions) {
+    this.#iterator = iterator
+    this.#options = options
+  }
+
+  async step(entriesMax: number): Promise<ScanStep> {
+    const { keys, values, stepBytes } = this.#options
+    const entries = await this.#iterator.nextv(entriesMax)
+    let bytes = 0
+    for (const [key, value] of entries) {
+      if (keys) bytes += key.length
+      if (values) bytes += value.length
+    }
+    // classic-level stops for its size, for its byte budget, or because there is no more.
+    return { entries, bytes, ended: entries.length < entriesMax && bytes <= stepBytes }
+  }
+
+  seek(target: Buffer): void {
+    this.#iterator.seek(boundSeek(target))
+  }
+
+  close(): Promise<void> {
+    return this.#iterator.close()
+  }
+}

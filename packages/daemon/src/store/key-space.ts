@@ -1,0 +1,41 @@
+// Which keys are the user's and which are partyd's own. Every read, range and write goes through
+// here, so that what partyd keeps in the database is hidden by one bound and never by a filter.
+
+/**
+ * Keys from here to the end of the key space are partyd's. Sixteen bytes 0xFF never occur in UTF-8,
+ * so only a binary key can collide, and such a key is refused.
+ */
+export const HIDDEN_PREFIX: Buffer = Buffer.alloc(16, 0xff)
+
+/** Behind the prefix, what partyd itself writes. Anything else there belongs to somebody else. */
+export const HIDDEN_TAG: Buffer = Buffer.from('partyd', 'latin1')
+
+/** Bounds of a range, in LevelDB's byte order. As in abstract-level, `gte` and `lte` win over `gt` and `lt`. */
+export interface Range {
+  gt?: Buffer
+  gte?: Buffer
+  lt?: Buffer
+  lte?: Buffer
+}
+
+export function isHidden(key: Uint8Array): boolean {
+  if (key.length < HIDDEN_PREFIX.length || key[0] !== 0xff) return false
+  return HIDDEN_PREFIX.compare(key, 0, HIDDEN_PREFIX.length) === 0
+}
+
+/**
+ * Ends a range before the hidden keys. The bound is `lte: prefix` rather than `lt: prefix`, which
+ * is the same since no key equals the prefix, but leaves the prefix itself as a place that a
+ * reverse iterator can seek to.
+ */
+export function boundRange(range: Range): Range {
+  const upper = range.lte ?? range.lt
+  if (upper !== undefined && !isHidden(upper)) return range
+  const { lt, lte, ...lower } = range
+  return { ...lower, lte: HIDDEN_PREFIX }
+}
+
+/** Where an iterator has to seek when asked for `target`: a hidden target means the end of the user's keys. */
+export function boundSeek(target: Buffer): Buffer {
+  return isHidden(target) ? HIDDEN_PREFIX : target
+}

@@ -1,0 +1,106 @@
+// Single reads. Cached ones are fastest on the spot; within a time budget per turn they are, and
+// what is beyond it goes to the thread pool as one getMany.
+
+import type { Database } from './database.js'
+
+/** A read waiting for the thread pool. */
+export interface QueuedRead {
+  readonly key: Buffer
+  readonly fillCache: boolean
+  onValue(value: Buffer | undefined): void
+  onError(error: Error): void
+}
+
+/** How long the event loop may be spent on reads per turn. */
+const TURN_BUDGET_MS = 1
+/** A single read longer than this came from the disk; the next ones will too. */
+const SLOW_READ_MS = 1
+const SLOW_PAUSE_MS = 1000
+/** Keys of one getMany: enough to share its cost, few enough to spread over the pool's threads. */
+const GROUP_KEYS = 64
+
+export class ReadPath {
+  readonly #database: Database
+  #queue: QueuedRead[] = []
+  #spentMs = 0
+  #pausedUntil = 0
+  #turnScheduled = false
+
+  constructor(database: Database) {
+    this.#database = database
+  }
+
+  /** Whether `readNow` may be called: nothing older waits, and the turn has time left. */
+  get mayReadNow(): boolean {
+    return this.#queue.length === 0 && this.#spentMs < TURN_BUDGET_MS && this.#pausedUntil === 0
+  }
+
+  /** Reads on the spot. @throws LevelDB's error. */
+  readNow(key: Buffer, fillCache: boolean): Buffer | undefined {
+    const start = performance.now()
+    try {
+      return this.#database.getSync(key, fillCache)
+    } finally {
+      this.#account(performance.now() - start)
+    }
+  }
+
+  /** Reads in the thread pool, at the latest at the end of this turn. */
+  enqueue(read: QueuedRead): void {
+    this.#queue.push(read)
+    this.#scheduleTurn()
+  }
+
+  /** Sends what waits to the thread pool: from here on these reads see the database as it is now. */
+  dispatch(): void {
+    if (this.#queue.length === 0) return
+    const queue = this.#queue
+    this.#queue = []
+    for (const fillCache of [true, false]) {
+      const reads = queue.filter((read) => read.fillCache === fillCache)
+      for (let from = 0; from < reads.length; from += GROUP_KEYS) {
+        void this.#readGroup(reads.slice(from, from + GROUP_KEYS), fillCache)
+      }
+    }
+  }
+
+  #account(ms: number): void {
+    this.#spentMs += ms
+    if (ms > SLOW_READ_MS) this.#pausedUntil = performance.now() + SLOW_PAUSE_MS
+    this.#scheduleTurn()
+  }
+
+  #scheduleTurn(): void {
+    if (this.#turnScheduled) return
+    this.#turnScheduled = true
+    setImmediate(this.#endTurn)
+  }
+
+  readonly #endTurn = (): void => {
+    this.#turnScheduled = false
+    this.#spentMs = 0
+    if (this.#pausedUntil !== 0 && performance.now() > this.#pausedUntil) this.#pausedUntil = 0
+    this.dispatch()
+  }
+
+  async #readGroup(reads: readonly QueuedRead[], fillCache: boolean): Promise<void> {
+    let values: (Buffer | undefined)[]
+    try {
+      const keys = reads.map((read) => read.key)
+      values = await this.#database.getMany(keys, fillCache)
+    } catch {
+      // One corrupt block fails the whole getMany; only the read whose key it is shall suffer.
+      for (const read of reads) void this.#readAlone(read)
+      return
+    }
+    for (const [index, read] of reads.entries()) read.onValue(values[index])
+  }
+
+  async #readAlone(read: QueuedRead): Promise<void> {
+    try {
+      read.onValue(await this.#database.get(read.key, read.fillCache))
+    } catch (error) {
+      read.onError(error as Error)
+    }
+  }
+}

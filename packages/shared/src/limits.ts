@@ -1,0 +1,98 @@
+// Every bound and every time of partyd, with the reason for the number.
+// Sizes are in bytes (1_048_576 is 1 MiB), times in milliseconds.
+
+/** Bounds on what travels and what waits. */
+export const LIMITS = {
+  /** Largest frame. A drop-in must take what `level` takes; beyond this one value would own the machine. */
+  frameBytesMax: 268_435_456,
+  /** Largest hello: it is read before anything is known of the peer. */
+  helloBytesMax: 4_096,
+  /** Largest answer to a hello: 8,192 results of a byte each, as JSON, fit several times. */
+  welcomeBytesMax: 65_536,
+  /** Writes that a session may have unanswered. Bounds the results a session record must be able to hold. */
+  unsettledWritesMax: 8192,
+  /** Bytes of unanswered writes of a session. One larger write travels when it is the only one. */
+  unsettledBytesMax: 67_108_864,
+  /** Operations waiting in a client for a daemon or for room in the window. */
+  pendingOperationsMax: 1_000_000,
+  /** Bytes of operations waiting in a client. */
+  pendingBytesMax: 1_073_741_824,
+  /** Replies buffered for a peer that does not read; beyond this its requests are not read either. */
+  outgoingBytesMax: 1_048_576,
+  /** Operations in one LevelDB batch: keeps the time other sessions wait for it in the low milliseconds. */
+  batchOperationsMax: 8192,
+  /** Bytes in one LevelDB batch: LevelDB's own write buffer. */
+  batchBytesMax: 4_194_304,
+  /** Keys that one step of a clear deletes; other sessions' writes go between two steps. */
+  clearKeysMax: 1000,
+  /** Bytes of keys that one step of a clear deletes. */
+  clearBytesMax: 1_048_576,
+  /** What one step of a scan reads, and all it reads while another scan waits. classic-level's own default. */
+  scanStepBytes: 16_384,
+  /** What a scan may answer in one frame when nobody else waits. */
+  scanChunkBytes: 65_536,
+  /** Entries of one step of a scan: small entries must not make a step long. */
+  scanStepEntries: 1000,
+  /** Iterators that a session may have open. Each pins a snapshot. */
+  iteratorsMax: 1024,
+  /** Single reads of a session that wait in the thread pool. More are left in the socket. */
+  readsInFlightMax: 256,
+  /** Bytes of one answer frame of a getMany; more values go into further frames. */
+  valuesFrameBytes: 1_048_576,
+  /** Connections that have not sent a byte yet. A stock guest is silent until its first operation. */
+  silentConnectionsMax: 64,
+  /** Connections that wait in the kernel to be accepted. Node's default of 511 is small for a herd. */
+  backlog: 1024,
+  /** Longest endpoint path: macOS takes 103 bytes, Linux 107, and Node 20 cuts longer ones silently. */
+  endpointPathBytesMax: 100,
+  /** Daemons that one connect may start. */
+  spawnsMax: 3,
+  /** Lines of the daemon's log that a crash error quotes. */
+  crashLogLinesMax: 20
+} as const
+
+/** Times of the life cycle. */
+export const TIMES = {
+  /** First wait between two dials. Dialling a dead socket costs microseconds. */
+  backoffFirst: 10,
+  /** Longest wait between two dials in the first seconds. */
+  backoffEarlyMax: 50,
+  /** How long a connect counts as early. */
+  backoffEarly: 3_000,
+  /** Longest wait between two dials after that. */
+  backoffMax: 500,
+  /** Deadline of `open()`. */
+  connect: 15_000,
+  /** How long an operation may go without progress once its connection is lost. */
+  retry: 60_000,
+  /** How long a daemon waits for a hello after the first byte of a party client. */
+  hello: 10_000,
+  /** How long a daemon that starts waits for another to answer; only an answer counts. */
+  probe: 300,
+  /** When a spawn lock counts as abandoned. */
+  spawnLockStale: 5_000,
+  /** How often a spawn lock is refreshed. */
+  spawnLockUpdate: 1_000,
+  /** How long a spawned daemon may be silent before it is ready. Each progress line starts it anew. */
+  start: 30_000,
+  /** Waits before the second and the third spawn of one connect. */
+  respawn: [250, 1_000],
+  /** How long a starting daemon waits for a partyd that holds LevelDB's lock, perhaps to finish a drain. */
+  lockOfDaemon: 10_000,
+  /** How long it waits for any other holder. */
+  lockOfForeigner: 2_000,
+  /** First and longest wait between two looks at the lock. */
+  lockPollFirst: 25,
+  lockPollMax: 400,
+  /** How long an auto-spawned daemon waits for its first client. */
+  firstClient: 15_000,
+  /** How long an auto-spawned daemon stays without clients. Short: an idle lock blocks other tools. */
+  idle: 30_000,
+  /** How long a draining daemon still answers new connections. */
+  acceptTail: 100,
+  /** How long a drain waits for its clients; after a second signal; after a third. */
+  drain: 10_000,
+  drainHurried: 1_000,
+  /** When an iterator of a retrying client, left without demand, is closed. The client opens it again. */
+  iteratorIdle: 60_000
+} as const

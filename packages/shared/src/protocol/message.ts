@@ -1,0 +1,206 @@
+// What frames mean: kinds, flags, hello and its answer, result codes. PROTOCOL.md describes each body.
+
+import { ProtocolError } from '../errors.js'
+import type { DaemonMode } from '../rendezvous.js'
+
+/** The protocol versions this code speaks: lowest and highest. */
+export const PROTOCOL_VERSIONS: readonly [number, number] = [1, 1]
+
+/** Optional parts of the protocol that this code speaks. A peer uses only what both name. */
+export const FEATURES: readonly string[] = ['hasMany']
+
+/** Kinds of frames. Below 0x80 a client sends them, from 0x80 on the daemon. */
+export const KIND = {
+  hello: 0x01,
+  settled: 0x02,
+  ping: 0x03,
+  status: 0x04,
+  stop: 0x05,
+
+  get: 0x10,
+  getMany: 0x11,
+  has: 0x12,
+  hasMany: 0x13,
+
+  put: 0x20,
+  del: 0x21,
+  batch: 0x22,
+  clear: 0x23,
+  skip: 0x24,
+
+  iteratorOpen: 0x30,
+  iteratorNext: 0x31,
+  iteratorSeek: 0x32,
+  iteratorClose: 0x33,
+
+  welcome: 0x80,
+  error: 0x81,
+  done: 0x82,
+  value: 0x83,
+  missing: 0x84,
+  values: 0x85,
+  presence: 0x86,
+  entries: 0x87,
+  info: 0x88,
+  goodbye: 0x89,
+  generation: 0x8a
+} as const
+
+/** Names of operations, as errors carry them. */
+export const OPERATION_NAMES: Readonly<Record<number, string>> = {
+  [KIND.hello]: 'hello',
+  [KIND.ping]: 'ping',
+  [KIND.status]: 'status',
+  [KIND.stop]: 'stop',
+  [KIND.get]: 'get',
+  [KIND.getMany]: 'getMany',
+  [KIND.has]: 'has',
+  [KIND.hasMany]: 'hasMany',
+  [KIND.put]: 'put',
+  [KIND.del]: 'del',
+  [KIND.batch]: 'batch',
+  [KIND.clear]: 'clear',
+  [KIND.skip]: 'skip',
+  [KIND.iteratorOpen]: 'iterator',
+  [KIND.iteratorNext]: 'iterator',
+  [KIND.iteratorSeek]: 'iterator',
+  [KIND.iteratorClose]: 'iterator'
+}
+
+/** Whether frames of this kind carry a sequence number. */
+export function isWrite(kind: number): boolean {
+  return kind >= KIND.put && kind <= KIND.skip
+}
+
+/** Where a write frame, counted from its first byte, has its sequence number and its settledThrough. */
+export const SEQUENCE_OFFSET = 9
+export const SETTLED_THROUGH_OFFSET = 17
+
+export const READ_FLAGS = { noFillCache: 1 } as const
+export const WRITE_FLAGS = { sync: 1 } as const
+export const ITERATOR_FLAGS = {
+  reverse: 1,
+  keys: 2,
+  values: 4,
+  fillCache: 8,
+  /** Keep the iterator, and its snapshot, until it is closed; else it may be closed when idle. */
+  keep: 16
+} as const
+export const ANSWER_FLAGS = {
+  /** values: more frames of this answer follow. entries: the iterator has reached its end. */
+  more: 1,
+  ended: 2
+} as const
+export const RANGE_FLAGS = { gt: 1, gte: 2, lt: 4, lte: 8 } as const
+
+/** A missing value among others. */
+export const MISSING_LENGTH = 0xffff_ffff
+/** No limit on the number of entries. */
+export const NO_LIMIT: number = Number.MAX_SAFE_INTEGER
+
+/** The result of a write: one byte in a record and in a welcome. */
+export const RESULT = { ok: 0, checkFailed: 1, reservedKey: 2 } as const
+
+/** What a connection is for: a database session with or without retry, or a question to the daemon. */
+export type HelloMode = 'retry' | 'once' | 'control'
+
+/** The first frame of a client. A `once` or `control` client sends no session fields. */
+export interface Hello {
+  proto: [number, number]
+  version: string
+  features: string[]
+  mode: HelloMode
+  /** Random text that ties an answer to its hello. */
+  nonce: string
+  /** 128 random bits, in hexadecimal; one for each `open()`. */
+  sessionId?: string
+  /** Counts the connections of the session, from 1. */
+  attempt?: number
+  /** The generation the client last heard of, or null. */
+  generation?: string | null
+  /** The daemon has answered every write up to this sequence number. */
+  settledThrough?: number
+  /** The last sequence number ever put on a socket. */
+  sentThrough?: number
+}
+
+/** The daemon's answer to a hello it accepts. */
+export interface Welcome {
+  proto: number
+  version: string
+  features: string[]
+  nonce: string
+  instanceId: string
+  pid: number
+  mode: DaemonMode
+  /** Changes whenever a record was removed without its client's goodbye; null while there are no records. */
+  generation: string | null
+  /** The last write of this session that is in the database; null when the daemon has no record of it. */
+  applied: number | null
+  /** Results other than plain success of the writes in (settledThrough, applied]: sequence number and code. */
+  results: [sequence: number, code: number][]
+}
+
+/** Why a daemon says goodbye. */
+export type GoodbyeReason = 'idle' | 'stop' | 'signal' | 'terminal-lost' | 'failed-write'
+
+/** Sent unasked, with request id 0, when the daemon is about to go. */
+export interface Goodbye {
+  reason: GoodbyeReason
+  message?: string
+}
+
+/** Parses the JSON of a control frame. @throws ProtocolError when it is not a JSON object. */
+export function parseObject(text: string, name: string): Record<string, unknown> {
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch (cause) {
+    throw new ProtocolError(`A ${name} is not JSON: ${(cause as Error).message}`)
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new ProtocolError(`A ${name} is not a JSON object`)
+  }
+  return value as Record<string, unknown>
+}
+
+/** @throws ProtocolError when a field of the hello is missing or of the wrong type. */
+export function parseHello(text: string): Hello {
+  const value = parseObject(text, 'hello')
+  const { proto, mode, nonce, sessionId, attempt, settledThrough, sentThrough } = value
+  const valid =
+    Array.isArray(proto) &&
+    proto.length === 2 &&
+    proto.every(isCount) &&
+    (mode === 'retry' || mode === 'once' || mode === 'control') &&
+    typeof nonce === 'string' &&
+    Array.isArray(value['features']) &&
+    (mode !== 'retry' ||
+      (typeof sessionId === 'string' &&
+        /^[0-9a-f]{32}$/.test(sessionId) &&
+        isCount(attempt) &&
+        isCount(settledThrough) &&
+        isCount(sentThrough) &&
+        settledThrough <= sentThrough))
+  if (!valid) throw new ProtocolError('A hello lacks a field or has one of the wrong type')
+  return value as unknown as Hello
+}
+
+/** @throws ProtocolError when a field of the welcome is missing or of the wrong type. */
+export function parseWelcome(text: string): Welcome {
+  const value = parseObject(text, 'welcome')
+  const valid =
+    isCount(value['proto']) &&
+    typeof value['nonce'] === 'string' &&
+    typeof value['instanceId'] === 'string' &&
+    isCount(value['pid']) &&
+    Array.isArray(value['features']) &&
+    (value['applied'] === null || isCount(value['applied'])) &&
+    Array.isArray(value['results'])
+  if (!valid) throw new ProtocolError('A welcome lacks a field or has one of the wrong type')
+  return value as unknown as Welcome
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0
+}
