@@ -7,12 +7,12 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import {
   type DaemonMode,
   type DatabaseOptions,
+  findLockHolder,
   LevelError,
   PartyError,
   readRendezvous,
   TIMES
 } from '@partyd/shared'
-import { findLockHolder } from './lock-holder.js'
 import { probe } from './probe.js'
 import { AlreadyRunning, StartError } from './start-error.js'
 import { Database } from './store/database.js'

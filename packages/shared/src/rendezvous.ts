@@ -1,7 +1,7 @@
 // `partyd.json`: how clients learn who serves a location. A hint, never proof.
 
 import { chmodSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { locationFiles } from './location.js'
+import { currentPlatform, defaultEndpoint, isPlausibleEndpoint, locationFiles } from './location.js'
 
 /** How a daemon was started: by a client, by hand, or by a service manager. */
 export type DaemonMode = 'auto' | 'foreground' | 'service'
@@ -43,6 +43,15 @@ function isRendezvous(value: unknown): value is Rendezvous {
     typeof candidate.pid === 'number' &&
     typeof candidate.endpoint === 'string'
   )
+}
+
+/** Where the daemon of a location is to be dialled: as `partyd.json` says, or else the default. */
+export function findEndpoint(location: string): string {
+  const platform = currentPlatform()
+  const hint = readRendezvous(location)?.endpoint
+  return hint !== undefined && isPlausibleEndpoint(hint, location, platform)
+    ? hint
+    : defaultEndpoint(location, platform)
 }
 
 /** Writes `partyd.json` in one step. Only the holder of LevelDB's lock may call this. */

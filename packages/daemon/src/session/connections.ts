@@ -90,7 +90,7 @@ export class Connections {
   #onClosed(connection: Connection, error: Error | undefined): void {
     this.#connections.delete(connection)
     if (error !== undefined) {
-      this.#owner.log.warn('connection closed with an error', { err: error })
+      this.#owner.log.warn(`closed a connection: ${error.message}`)
     }
     this.#onClientChange()
   }

@@ -95,7 +95,7 @@ export class PartySession implements IteratorOwner {
     this.#takeSequence(reader)
     if (kind === KIND.skip) return this.#write(id, kind, [], false)
     const flags = reader.uint8()
-    if (kind === KIND.clear) return this.#clear(reader)
+    if (kind === KIND.clear) return this.#clear(reader, flags)
     this.#write(id, kind, readPairs(reader), (flags & WRITE_FLAGS.sync) !== 0)
   }
 
@@ -120,9 +120,8 @@ export class PartySession implements IteratorOwner {
     })
   }
 
-  #clear(reader: FrameReader): void {
+  #clear(reader: FrameReader, flags: number): void {
     const { id, kind } = reader
-    const flags = reader.uint8()
     const limit = reader.uint53()
     const range = readRange(reader)
     reader.finish()

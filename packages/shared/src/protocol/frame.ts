@@ -58,8 +58,10 @@ export class FrameWriter {
   bytes(value: Bytes): void {
     this.#reserve(4)
     this.position += 4
-    const start = this.position
+    // Counted from the frame's start, because the frame may move to a larger chunk meanwhile.
+    const offset = this.position - this.start
     this.tail(value)
+    const start = this.start + offset
     writeUint32At(this.chunk, start - 4, this.position - start)
   }
 
@@ -222,7 +224,11 @@ export class FrameReader {
 
   /** A length-prefixed field, as a view of the received chunk. */
   bytes(): Buffer {
-    const length = this.uint32()
+    return this.view(this.uint32())
+  }
+
+  /** The next `length` bytes, as a view of the received chunk. */
+  view(length: number): Buffer {
     this.#assertBody(length)
     const view = this.chunk.subarray(this.position, this.position + length)
     this.position += length

@@ -2,7 +2,7 @@
 // holds the lock would drop it, because POSIX releases a lock when any descriptor of the file closes.
 
 import { readFileSync, statSync } from 'node:fs'
-import { locationFiles } from '@partyd/shared'
+import { locationFiles } from './location.js'
 
 /** A holder as far as it can be known. */
 export interface LockHolder {

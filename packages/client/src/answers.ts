@@ -1,0 +1,69 @@
+// Decoders of answers, by what the operation promises to return.
+
+import { ANSWER_FLAGS, type FrameReader, KIND, MISSING_LENGTH, ProtocolError } from '@partyd/shared'
+import { type AnswerParts, type Decoder, MORE } from './request.js'
+
+/** A value in the format the API asked for. */
+export type Value = string | Buffer
+
+export const decodeDone: Decoder<void> = (reader) => {
+  expectKind(reader, KIND.done)
+}
+
+export const decodeText: Decoder<string | undefined> = (reader) => {
+  if (reader.kind === KIND.missing) return undefined
+  expectKind(reader, KIND.value)
+  return reader.tailText()
+}
+
+export const decodeBuffer: Decoder<Buffer | undefined> = (reader) => {
+  if (reader.kind === KIND.missing) return undefined
+  expectKind(reader, KIND.value)
+  return ownBytes(reader.tail())
+}
+
+export const decodeTexts: Decoder<(string | undefined)[]> = (reader, answer) =>
+  decodeValues(reader, answer, (bytes) => bytes.toString())
+
+export const decodeBuffers: Decoder<(Buffer | undefined)[]> = (reader, answer) =>
+  decodeValues(reader, answer, ownBytes)
+
+export const decodePresence: Decoder<boolean[]> = (reader) => {
+  expectKind(reader, KIND.presence)
+  return Array.from(reader.tail(), (byte) => byte === 1)
+}
+
+function decodeValues<T>(
+  reader: FrameReader,
+  answer: AnswerParts,
+  convert: (bytes: Buffer) => T
+): (T | undefined)[] | typeof MORE {
+  expectKind(reader, KIND.values)
+  const hasMore = (reader.uint8() & ANSWER_FLAGS.more) !== 0
+  const count = reader.uint32()
+  const values = (answer.parts ?? []) as (T | undefined)[]
+  for (let index = 0; index < count; index++) {
+    const length = reader.uint32()
+    values.push(length === MISSING_LENGTH ? undefined : convert(reader.view(length)))
+  }
+  reader.finish()
+  answer.parts = values
+  return hasMore ? MORE : values
+}
+
+/**
+ * A copy in memory of its own: a view would keep the whole received chunk alive for as long as the
+ * user keeps one small value. Large values fill their chunk and are taken as they are.
+ */
+export function ownBytes(view: Buffer): Buffer {
+  if (view.length * 2 > view.buffer.byteLength) return view
+  const copy = Buffer.allocUnsafe(view.length)
+  copy.set(view)
+  return copy
+}
+
+export function expectKind(reader: FrameReader, kind: number): void {
+  if (reader.kind !== kind) {
+    throw new ProtocolError(`A request was answered with a frame of kind ${reader.kind}`)
+  }
+}

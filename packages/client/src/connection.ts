@@ -1,0 +1,411 @@
+// The daemon as the client sees it: sends requests in order, matches answers to them, and finds
+// the next daemon when this one goes away. Reads top-down as a connection's life.
+
+import { randomBytes } from 'node:crypto'
+import {
+  Channel,
+  type ChannelOwner,
+  createHello,
+  type FrameReader,
+  FrameWriter,
+  fromWireError,
+  type Hello,
+  isWrite,
+  KIND,
+  LevelError,
+  OPERATION_NAMES,
+  PartyError,
+  ProtocolError,
+  parseObject,
+  SEQUENCE_OFFSET,
+  type WireError,
+  writeUint32At
+} from '@partyd/shared'
+import { connect, type Link } from './connector.js'
+import type { ResolvedOptions } from './options.js'
+import { PACKAGE_VERSION } from './package-version.js'
+import { type Decoder, type IteratorLink, MORE, Request } from './request.js'
+import { RequestQueue } from './request-queue.js'
+import { WriteWindow } from './write-window.js'
+
+export class Connection implements ChannelOwner {
+  readonly #directory: string
+  readonly #options: ResolvedOptions
+  /** idle: no daemon, and no need of one · leaving: the daemon said goodbye and still answers. */
+  #status: 'idle' | 'connecting' | 'open' | 'leaving' | 'closed' = 'idle'
+  #channel: Channel | undefined
+  /** Counts the links of this session; iterators live on one of them. */
+  #linkNumber = 0
+  #link: Link | undefined
+
+  readonly #writer = new FrameWriter()
+  readonly #unsent = new RequestQueue()
+  /** Sent and not answered, by id, in the order sent. */
+  readonly #sent = new Map<number, Request>()
+  #window = new WriteWindow()
+  #nextId = 1
+  #nextIteratorId = 1
+
+  /** Operations that somebody awaits: as long as there are any, the process stays alive. */
+  #awaited = 0
+  #whenQuiet: (() => void)[] = []
+
+  readonly #sessionId = randomBytes(16).toString('hex')
+  #attempt = 0
+  #generation: string | null = null
+
+  constructor(directory: string, options: ResolvedOptions) {
+    this.#directory = directory
+    this.#options = options
+  }
+
+  /** @throws the reason why there is no connection. */
+  async open(): Promise<void> {
+    this.#status = 'connecting'
+    try {
+      await this.#connect(this.#options.connectTimeoutMs)
+    } catch (error) {
+      this.#status = 'closed'
+      throw error
+    }
+  }
+
+  // Requests
+
+  /** Begins a frame. The caller writes its body and calls `request` in the same turn. */
+  begin(kind: number): FrameWriter {
+    const writer = this.#writer
+    writer.begin(kind, 0)
+    if (isWrite(kind)) {
+      // Sequence number and settledThrough, known when the frame is sent.
+      writer.uint53(0)
+      writer.uint53(0)
+    }
+    return writer
+  }
+
+  /** Sends the frame just begun, in the order of the calls, and resolves with its answer. */
+  request<T>(decode: Decoder<T>): Promise<T> {
+    this.hold()
+    return new Promise((resolve, reject) => this.#submit(decode, resolve, reject, undefined))
+  }
+
+  /** The same for an iterator: fails when the link is lost, and by itself keeps nothing alive. */
+  requestEntries<T>(decode: Decoder<T>, iterator: IteratorLink): Promise<T> {
+    return new Promise((resolve, reject) => this.#submit(decode, resolve, reject, iterator))
+  }
+
+  /** Sends the frame just begun, which has no answer; dropped if the iterator's link is gone. */
+  post(iterator: IteratorLink): void {
+    if (this.#status !== 'open' && this.#unsent.isEmpty) return
+    this.#submit(ignore, ignore, ignore, iterator)
+  }
+
+  createIteratorId(): number {
+    const id = this.#nextIteratorId
+    this.#nextIteratorId = id === 0xffff_ffff ? 1 : id + 1
+    return id
+  }
+
+  /** Keeps the process alive, and a daemon wanted, until `release` is called as often. */
+  hold(): void {
+    if (this.#awaited++ > 0) return
+    this.#channel?.ref()
+  }
+
+  release(): void {
+    if (--this.#awaited > 0) return
+    this.#channel?.unref()
+    for (const resolve of this.#whenQuiet.splice(0)) resolve()
+  }
+
+  #submit<T>(
+    decode: Decoder<T>,
+    resolve: (value: T) => void,
+    reject: (error: Error) => void,
+    iterator: IteratorLink | undefined
+  ): void {
+    const writer = this.#writer
+    writer.end()
+    const { chunk, start, position } = writer
+    const kind = chunk[start + 8] as number
+    const request = new Request(kind, chunk, start, position, decode, resolve, reject, iterator)
+    if (this.#unsent.isEmpty && this.#maySend(request as Request)) this.#send(request as Request)
+    else this.#wait(request as Request)
+  }
+
+  #maySend(request: Request): boolean {
+    return (
+      this.#status === 'open' && (!isWrite(request.kind) || this.#window.hasRoom(request.bytes))
+    )
+  }
+
+  #send(request: Request): void {
+    if (request.iterator !== undefined && !this.#joinLink(request)) return
+    const { chunk, start, end } = request
+    if (request.id === 0) {
+      request.id = this.#createId()
+      writeUint32At(chunk, start + 4, request.id)
+    }
+    if (isWrite(request.kind)) {
+      if (request.sequence === 0) request.sequence = this.#window.take(request.bytes)
+      this.#window.stamp(chunk, start + SEQUENCE_OFFSET, request.sequence)
+    }
+    if (hasAnswer(request.kind)) this.#sent.set(request.id, request)
+    this.#channel?.send(chunk, start, end)
+  }
+
+  /** Ties an iterator that is being opened to this link; false for one that was opened on another. */
+  #joinLink(request: Request): boolean {
+    const iterator = request.iterator as IteratorLink
+    if (request.kind === KIND.iteratorOpen) iterator.number = this.#linkNumber
+    if (iterator.number === this.#linkNumber) return true
+    this.#fail(request, connectionLost(request.kind))
+    return false
+  }
+
+  #createId(): number {
+    do {
+      this.#nextId = this.#nextId === 0xffff_ffff ? 1 : this.#nextId + 1
+    } while (this.#sent.has(this.#nextId))
+    return this.#nextId
+  }
+
+  #wait(request: Request): void {
+    if (this.#status === 'closed') return this.#fail(request, notOpen(request.kind))
+    if (this.#unsent.isFull) return this.#fail(request, tooManyPending(request.kind))
+    this.#unsent.push(request)
+    if (this.#status === 'idle' && this.#awaited > 0) void this.#reconnect()
+  }
+
+  #sendWaiting(): void {
+    for (let next = this.#unsent.peek(); next !== undefined; next = this.#unsent.peek()) {
+      if (!this.#maySend(next)) return
+      this.#unsent.shift()
+      this.#send(next)
+    }
+  }
+
+  // Answers
+
+  onFrame(reader: FrameReader): void {
+    if (reader.id === 0) return this.#onNotice(reader)
+    const request = this.#sent.get(reader.id)
+    if (request === undefined) {
+      throw new ProtocolError(`An answer to request ${reader.id}, which nobody made`)
+    }
+    if (reader.kind === KIND.error) {
+      this.#fail(request, decodeError(reader, request.kind))
+    } else {
+      const value = request.decode(reader, request)
+      if (value === MORE) return
+      this.#finish(request)
+      request.resolve(value)
+    }
+    if (!this.#unsent.isEmpty) this.#sendWaiting()
+    if (this.#status === 'leaving' && this.#sent.size === 0) this.#leave()
+  }
+
+  isSaturated(): boolean {
+    return false
+  }
+
+  /** The request is answered, or never will be. */
+  #finish(request: Request): void {
+    this.#sent.delete(request.id)
+    if (request.sequence > 0) this.#window.settle(request.sequence, request.bytes)
+    if (request.iterator === undefined) this.release()
+  }
+
+  #fail(request: Request, error: Error): void {
+    this.#finish(request)
+    request.reject(error)
+  }
+
+  /** What the daemon says unasked. */
+  #onNotice(reader: FrameReader): void {
+    switch (reader.kind) {
+      case KIND.goodbye:
+        return this.#onGoodbye()
+      case KIND.generation:
+        this.#generation = reader.tailText()
+        return
+      case KIND.error:
+        throw decodeError(reader, KIND.hello)
+      default:
+        throw new ProtocolError(`An unasked frame of kind ${reader.kind}`)
+    }
+  }
+
+  /** From here on new requests wait for the next daemon; this one still answers what it was sent. */
+  #onGoodbye(): void {
+    if (this.#status !== 'open') return
+    this.#status = 'leaving'
+    if (this.#sent.size === 0) this.#leave()
+  }
+
+  /** Everything is answered: the daemon need not remember us. */
+  #leave(): void {
+    this.#sendSettled()
+    this.#channel?.end()
+  }
+
+  #sendSettled(): void {
+    const writer = this.#writer
+    writer.begin(KIND.settled, 0)
+    writer.uint53(this.#window.sentThrough)
+    writer.end()
+    this.#channel?.send(writer.chunk, writer.start, writer.position)
+  }
+
+  // Losing a daemon, and finding the next
+
+  onClose(error: Error | undefined): void {
+    this.#channel = undefined
+    if (this.#status === 'closed') return
+    this.#status = 'idle'
+    const lost = [...this.#sent.values()]
+    this.#sent.clear()
+    const again: Request[] = []
+    for (const request of lost) {
+      if (isIncomprehension(error)) this.#fail(request, unreachable(request, error))
+      else if (this.#options.retry && request.iterator === undefined) again.push(request)
+      else this.#fail(request, connectionLost(request.kind, this.#link, error))
+    }
+    this.#unsent.unshift(again)
+    if (this.#awaited > 0) void this.#reconnect()
+  }
+
+  async #reconnect(): Promise<void> {
+    this.#status = 'connecting'
+    try {
+      await this.#connect(this.#options.retryTimeoutMs)
+    } catch (error) {
+      this.#giveUp(error as Error)
+    }
+  }
+
+  /** Nobody can be had: every waiting operation learns why. The next one tries again. */
+  #giveUp(cause: Error): void {
+    if (this.#status !== 'connecting') return
+    this.#status = 'idle'
+    for (const request of this.#unsent.drain()) {
+      this.#fail(request, unreachable(request, cause))
+    }
+  }
+
+  async #connect(timeoutMs: number): Promise<void> {
+    const link = await connect({
+      directory: this.#directory,
+      options: this.#options,
+      timeoutMs,
+      createHello: () => this.#createHello()
+    })
+    if (this.#status !== 'connecting') {
+      link.socket.destroy()
+      return
+    }
+    // Without retry nothing outlives a link, and the daemon counts from the beginning.
+    if (!this.#options.retry) this.#window = new WriteWindow()
+    this.#link = link
+    this.#linkNumber++
+    this.#generation = link.welcome.generation
+    this.#channel = new Channel(link.socket, this)
+    if (this.#awaited === 0) this.#channel.unref()
+    this.#status = 'open'
+    this.#sendWaiting()
+  }
+
+  #createHello(): Hello {
+    if (!this.#options.retry) return createHello('once', PACKAGE_VERSION)
+    return {
+      ...createHello('retry', PACKAGE_VERSION),
+      sessionId: this.#sessionId,
+      attempt: ++this.#attempt,
+      generation: this.#generation,
+      settledThrough: this.#window.settledThrough,
+      sentThrough: this.#window.sentThrough
+    }
+  }
+
+  // The end
+
+  /** Waits for every pending operation, as an embedded database does, then says goodbye. */
+  async close(): Promise<void> {
+    if (this.#awaited > 0) {
+      await new Promise<void>((resolve) => this.#whenQuiet.push(resolve))
+    }
+    const isOpen = this.#status === 'open'
+    this.#status = 'closed'
+    for (const request of [...this.#sent.values(), ...this.#unsent.drain()]) {
+      this.#fail(request, notOpen(request.kind))
+    }
+    if (isOpen) this.#sendSettled()
+    this.#channel?.end()
+  }
+}
+
+function ignore(): void {}
+
+/** One side did not understand the other. The next daemon would not understand the same frames either. */
+function isIncomprehension(error: Error | undefined): error is PartyError {
+  const { code } = (error ?? {}) as Partial<PartyError>
+  return code === 'PARTYD_PROTOCOL' || code === 'PARTYD_INCOMPATIBLE'
+}
+
+function hasAnswer(kind: number): boolean {
+  return kind !== KIND.iteratorSeek && kind !== KIND.iteratorClose
+}
+
+function decodeError(reader: FrameReader, kind: number): Error {
+  const wire = parseObject(reader.tailText(), 'error') as unknown as WireError
+  return fromWireError({ ...wire, operation: wire.operation ?? operationName(kind) })
+}
+
+function operationName(kind: number): string {
+  return OPERATION_NAMES[kind] ?? 'operation'
+}
+
+function connectionLost(kind: number, link?: Link, cause?: Error): LevelError {
+  const operation = operationName(kind)
+  const where = link === undefined ? '' : ` at ${link.endpoint} (pid ${link.welcome.pid})`
+  return new LevelError(
+    'LEVEL_CONNECTION_LOST',
+    `The connection to the daemon${where} was lost during ${operation}()`,
+    { operation, endpoint: link?.endpoint, pid: link?.welcome.pid, cause }
+  )
+}
+
+function notOpen(kind: number): LevelError {
+  const operation = operationName(kind)
+  const message = `Database is not open: ${operation}() came after close()`
+  return new LevelError('LEVEL_DATABASE_NOT_OPEN', message, { operation })
+}
+
+function tooManyPending(kind: number): PartyError {
+  const operation = operationName(kind)
+  return new PartyError(
+    'PARTYD_TOO_MANY_PENDING',
+    `Too many operations wait for the daemon; ${operation}() was not accepted. Await some of them first.`,
+    { operation }
+  )
+}
+
+/** A write that was sent may be in the database; anything else certainly had no effect. */
+function unreachable(request: Request, cause: Error): PartyError | LevelError {
+  const operation = operationName(request.kind)
+  const { endpoint, pid, path, code } = cause as PartyError
+  const details = { operation, endpoint, pid, path, cause }
+  if (request.sequence > 0) {
+    const message = `The outcome of ${operation}() is unknown: it was sent, but the daemon could not be reached again. ${cause.message}`
+    return new PartyError('PARTYD_OUTCOME_UNKNOWN', message, details)
+  }
+  if (code === 'PARTYD_UNRESPONSIVE' || code === 'PARTYD_NOT_RUNNING') {
+    const message = `${operation}() was not carried out in time. ${cause.message}`
+    return new PartyError('PARTYD_TIMEOUT', message, details)
+  }
+  const message = `${operation}() could not be carried out: ${cause.message}`
+  return code === 'PARTYD_PROTOCOL'
+    ? new PartyError(code, message, details)
+    : new LevelError('LEVEL_DATABASE_NOT_OPEN', message, details)
+}

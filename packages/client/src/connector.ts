@@ -1,0 +1,256 @@
+// How a client gets a daemon: RESOLVE, DIAL, HELLO, ELECT, SPAWN, WAIT, as one loop. Stateless
+// between calls, so that the next connect finds the world as it is then.
+
+import { existsSync, lstatSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import {
+  type DialFailure,
+  type Dialled,
+  type DialResult,
+  dial,
+  findEndpoint,
+  type Hello,
+  LevelError,
+  LIMITS,
+  PartyError,
+  readRendezvous,
+  resolveLocation,
+  TIMES
+} from '@partyd/shared'
+import { Backoff } from './backoff.js'
+import { Deadline } from './deadline.js'
+import { type LaunchResult, launchDaemon } from './launcher.js'
+import type { ResolvedOptions } from './options.js'
+import { acquireSpawnLock } from './spawn-lock.js'
+
+/** A connection whose hello has been answered. */
+export interface Link extends Dialled {
+  readonly endpoint: string
+}
+
+export interface ConnectRequest {
+  /** The directory as the user gave it. */
+  readonly directory: string
+  readonly options: ResolvedOptions
+  readonly timeoutMs: number
+  /** Made anew for each dial: a hello counts its attempts. */
+  createHello(): Hello
+}
+
+/**
+ * Connects to the daemon of a location, and starts one if there is none.
+ * @throws PartyError or LevelError with the reason, as soon as waiting cannot help.
+ */
+export async function connect(request: ConnectRequest): Promise<Link> {
+  const { options, timeoutMs } = request
+  const deadline = new Deadline(timeoutMs, options.signal)
+  try {
+    return await new ConnectAttempt(request, deadline).run()
+  } finally {
+    deadline.clear()
+  }
+}
+
+/** Elections under way in this process, by location: its databases need not compete with each other. */
+const elections = new Map<string, Promise<void>>()
+
+class ConnectAttempt {
+  readonly #request: ConnectRequest
+  readonly #deadline: Deadline
+  readonly #backoff = new Backoff()
+  readonly #location: string
+  /** Why there is no connection yet. */
+  #lastFailure: DialFailure | undefined
+  #crashes = 0
+  /** The daemon that this attempt started, once it is ready. */
+  #launched: Extract<LaunchResult, { status: 'ready' }> | undefined
+
+  constructor(request: ConnectRequest, deadline: Deadline) {
+    this.#request = request
+    this.#deadline = deadline
+    const { createIfMissing, errorIfExists } = request.options.database
+    this.#location = resolveLocation(request.directory, createIfMissing !== false)
+    if (errorIfExists && existsSync(join(this.#location, 'CURRENT'))) throw this.#existsError()
+  }
+
+  async run(): Promise<Link> {
+    for (;;) {
+      this.#assertInTime()
+      const endpoint = findEndpoint(this.#location)
+      const result = await this.#dial(endpoint)
+      if (result.status === 'welcome') return this.#accept({ ...result, endpoint })
+      this.#lastFailure = result
+      await this.#handleFailure(result, endpoint)
+    }
+  }
+
+  async #dial(endpoint: string): Promise<DialResult> {
+    if (!mayBeSocket(endpoint)) {
+      return { status: 'absent', cause: new Error(`There is no socket at ${endpoint}`) }
+    }
+    return dial(endpoint, this.#request.createHello(), this.#deadline.signal)
+  }
+
+  #accept(link: Link): Link {
+    const { errorIfExists } = this.#request.options.database
+    const isOurs = this.#launched?.created && this.#launched.instanceId === link.welcome.instanceId
+    if (errorIfExists && !isOurs) {
+      link.socket.destroy()
+      throw this.#existsError()
+    }
+    return link
+  }
+
+  async #handleFailure({ status, cause }: DialFailure, endpoint: string): Promise<void> {
+    switch (status) {
+      case 'absent':
+        return this.#request.options.autospawn ? this.#elect(endpoint) : this.#wait()
+      case 'busy':
+      case 'leaving':
+        return this.#wait()
+      case 'refused':
+        throw cause
+      case 'forbidden':
+        throw new PartyError(
+          'PARTYD_PERMISSION',
+          `This user may not connect to ${endpoint}: ${cause.message}. Check who owns ${this.#location}.`,
+          { path: endpoint, endpoint, pid: readRendezvous(this.#location)?.pid, cause }
+        )
+    }
+  }
+
+  /** Makes sure that one client starts a daemon while the others wait for it. */
+  async #elect(endpoint: string): Promise<void> {
+    const running = elections.get(this.#location)
+    if (running !== undefined) {
+      await running
+      return
+    }
+    const election = this.#holdElection(endpoint)
+    elections.set(
+      this.#location,
+      election.then(
+        () => {},
+        () => {}
+      )
+    )
+    try {
+      await election
+    } finally {
+      elections.delete(this.#location)
+    }
+  }
+
+  async #holdElection(endpoint: string): Promise<void> {
+    const lock = await acquireSpawnLock(this.#location)
+    if (lock.status === 'locked') return this.#wait()
+    try {
+      // Whoever held the lock before us may have started a daemon since we last looked.
+      if (lock.status === 'acquired' && (await this.#isAnswered(endpoint))) return
+      await this.#launch()
+    } finally {
+      if (lock.status === 'acquired') await lock.release()
+    }
+  }
+
+  async #isAnswered(endpoint: string): Promise<boolean> {
+    const result = await this.#dial(endpoint)
+    if (result.status === 'welcome') result.socket.destroy()
+    return result.status !== 'absent'
+  }
+
+  async #launch(): Promise<void> {
+    const { options } = this.#request
+    const result = await launchDaemon(this.#location, {
+      ...options,
+      onProgress: () => this.#deadline.extend()
+    })
+    switch (result.status) {
+      case 'ready':
+        this.#launched = result
+        return
+      case 'deferred':
+        return
+      case 'failed':
+        throw result.error
+      case 'crashed':
+        return this.#waitAfterCrash(result)
+    }
+  }
+
+  async #waitAfterCrash({
+    error,
+    isKilled
+  }: Extract<LaunchResult, { status: 'crashed' }>): Promise<void> {
+    if (!isKilled) this.#crashes++
+    if (this.#crashes >= LIMITS.spawnsMax) throw error
+    await this.#sleep(TIMES.respawn[this.#crashes - 1] ?? TIMES.respawn[0])
+  }
+
+  #wait(): Promise<void> {
+    return this.#sleep(this.#backoff.next())
+  }
+
+  async #sleep(ms: number): Promise<void> {
+    const { signal } = this.#deadline
+    try {
+      await sleep(ms, undefined, { signal })
+    } catch (error) {
+      if (!signal.aborted) throw error // The loop finds out why it was aborted.
+    }
+  }
+
+  #assertInTime(): void {
+    if (!this.#deadline.signal.aborted) return
+    if (!this.#deadline.isReached) {
+      throw new LevelError('LEVEL_ABORTED', 'Opening the database was aborted', {
+        cause: this.#deadline.signal.reason
+      })
+    }
+    throw this.#lastFailure?.status === 'absent' ? this.#notRunning() : this.#unresponsive()
+  }
+
+  #notRunning(): PartyError {
+    const hint = this.#request.options.autospawn ? '' : ' and this client may not start one'
+    return new PartyError(
+      'PARTYD_NOT_RUNNING',
+      `No daemon serves ${this.#location}${hint}. Start one with: partyd ${this.#location}`,
+      { path: this.#location, pid: process.pid, cause: this.#lastFailure?.cause }
+    )
+  }
+
+  #unresponsive(): PartyError {
+    const known = readRendezvous(this.#location)
+    const who = known === undefined ? 'The daemon' : `The daemon (pid ${known.pid})`
+    return new PartyError(
+      'PARTYD_UNRESPONSIVE',
+      `${who} of ${this.#location} does not answer. It may be stopped or overloaded; resume it, or stop it.`,
+      {
+        path: this.#location,
+        pid: known?.pid,
+        endpoint: findEndpoint(this.#location),
+        cause: this.#lastFailure?.cause
+      }
+    )
+  }
+
+  #existsError(): LevelError {
+    const message = `Invalid argument: ${this.#location}: exists (error_if_exists is true)`
+    const details = { path: this.#location, pid: process.pid }
+    return new LevelError('LEVEL_INVALID_ARGUMENT', message, details)
+  }
+}
+
+/**
+ * Whether dialling makes sense; a pipe has no file to look at. With `bigint`, because plain lstat
+ * of a socket makes Node's realpath leave links unresolved, and the host's next import would fail.
+ */
+function mayBeSocket(endpoint: string): boolean {
+  if (process.platform === 'win32') return true
+  try {
+    return lstatSync(endpoint, { bigint: true, throwIfNoEntry: false })?.isSocket() ?? false
+  } catch {
+    return true // We may not look. Dialling will tell the same, in the words of its own error.
+  }
+}

@@ -1,0 +1,254 @@
+// An iterator over the socket: asks for entries in chunks, one ahead of the reader, and with
+// `retry` opens itself again on the next daemon right behind the last entry delivered.
+
+import { type Bytes, ITERATOR_FLAGS, KIND, LevelError } from '@partyd/shared'
+import { AbstractIterator, type AbstractIteratorOptions, type AbstractLevel } from 'abstract-level'
+import { decodeDone, type Value } from './answers.js'
+import type { Connection } from './connection.js'
+import { EntryChunk, type EntryFormat } from './entry-chunk.js'
+import { pickRange, type Range, rangeBehind, rangeFrom, writeRange } from './range.js'
+import type { Decoder, IteratorLink } from './request.js'
+
+/** Iterator options as abstract-level hands them to an implementation. */
+export interface IteratorOptions extends AbstractIteratorOptions<unknown, unknown> {
+  readonly fillCache?: boolean
+  readonly highWaterMarkBytes?: number
+}
+
+type Database = AbstractLevel<Bytes, unknown, unknown>
+type Entry = [Value | undefined, Value | undefined]
+
+/** What the first demand of a `next()` asks for: often one entry is all that is wanted. */
+const FIRST_BYTES = 4 * 1024
+/** What later demands ask for. */
+const CHUNK_BYTES = 64 * 1024
+const COUNT_MAX = 0xffff_ffff
+
+export class PartyIterator extends AbstractIterator<Database, unknown, unknown> {
+  readonly #connection: Connection
+  readonly #retry: boolean
+  readonly #signal: AbortSignal | undefined
+  readonly #range: Range
+  readonly #flags: number
+  readonly #format: EntryFormat
+  readonly #highWaterMarkBytes: number
+
+  /** open: there may be more on the daemon · ended: there is no more there. */
+  #status: 'open' | 'ended' = 'open'
+  /** What the daemon calls it; 0 while it is not open there. */
+  #id = 0
+  #link: IteratorLink = { number: 0 }
+  /** Where to open it: the range, narrowed to what is still to be read. */
+  #rest: Range
+  #chunk: EntryChunk | undefined
+  /** The demand that is ahead of the reader. */
+  #ahead: Promise<EntryChunk> | undefined
+  #delivered = 0
+  /** Why it could not be opened ahead of the first demand. */
+  #failure: Error | undefined
+
+  constructor(
+    database: Database,
+    connection: Connection,
+    retry: boolean,
+    options: IteratorOptions
+  ) {
+    super(database, options)
+    this.#connection = connection
+    this.#retry = retry
+    this.#signal = options.signal
+    this.#range = pickRange(options as Range)
+    this.#rest = this.#range
+    this.#highWaterMarkBytes = options.highWaterMarkBytes ?? 0
+    this.#format = {
+      // Without the keys there is no place to resume from.
+      keys: retry || options.keys !== false,
+      values: options.values !== false,
+      isKeyText: options.keyEncoding === 'utf8',
+      isValueText: options.valueEncoding === 'utf8'
+    }
+    this.#flags =
+      (options.reverse ? ITERATOR_FLAGS.reverse : 0) |
+      (this.#format.keys ? ITERATOR_FLAGS.keys : 0) |
+      (this.#format.values ? ITERATOR_FLAGS.values : 0) |
+      (options.fillCache ? ITERATOR_FLAGS.fillCache : 0) |
+      (retry ? 0 : ITERATOR_FLAGS.keep)
+    // The snapshot is of now. With retry there is none, and opening can wait for the first demand.
+    if (!retry) this.#openAhead()
+  }
+
+  /** A plain value while there is one: the caller awaits either, and most calls need not wait. */
+  _next(): Entry | undefined | Promise<Entry | undefined> {
+    const chunk = this.#chunk
+    if (chunk !== undefined && chunk.remaining > 0) return this.#take(chunk)
+    return this.#nextFromDaemon()
+  }
+
+  async _nextv(size: number): Promise<Entry[]> {
+    const chunk = await this.#fill(this.#highWaterMarkBytes || CHUNK_BYTES, size)
+    if (chunk === undefined) return []
+    const entries = new Array<Entry>(Math.min(size, chunk.remaining))
+    for (let index = 0; index < entries.length; index++) entries[index] = this.#take(chunk)
+    return entries
+  }
+
+  _seek(target: Bytes): void {
+    this.#chunk = undefined
+    this.#ahead = undefined
+    if (this.#retry) this.#reopenFrom(target)
+    else this.#seekOnDaemon(target)
+  }
+
+  async _close(): Promise<void> {
+    this.#chunk = undefined
+    this.#closeOnDaemon()
+  }
+
+  // Taking entries
+
+  #take(chunk: EntryChunk): Entry {
+    const entry = chunk.take()
+    this.#delivered++
+    // Half a chunk ahead is soon enough, and spares those who read only the first entries.
+    if (this.#ahead === undefined && chunk.remaining * 2 <= chunk.count) this.#readAhead(chunk)
+    return entry
+  }
+
+  async #nextFromDaemon(): Promise<Entry | undefined> {
+    const bytes = this.#highWaterMarkBytes || (this.#delivered === 0 ? FIRST_BYTES : CHUNK_BYTES)
+    const chunk = await this.#fill(bytes, COUNT_MAX)
+    return chunk === undefined ? undefined : this.#take(chunk)
+  }
+
+  /** A chunk that has entries; undefined at the end. Opens the iterator again where it must be. */
+  async #fill(bytes: number, count: number): Promise<EntryChunk | undefined> {
+    while ((this.#chunk?.remaining ?? 0) === 0) {
+      if (this.#status === 'ended') return undefined
+      try {
+        this.#ahead ??= this.#demand(bytes, count, this.#chunk)
+        const chunk = await this.#await(this.#ahead)
+        this.#ahead = undefined
+        this.#rememberPlace()
+        this.#chunk = chunk
+        if (chunk.isLast) this.#status = 'ended'
+      } catch (error) {
+        this.#ahead = undefined
+        this.#recover(error as Error)
+      }
+    }
+    return this.#chunk
+  }
+
+  /** While somebody waits the process stays alive; an abort ends the wait, not the demand. */
+  async #await(demand: Promise<EntryChunk>): Promise<EntryChunk> {
+    this.#connection.hold()
+    try {
+      return await (this.#signal === undefined ? demand : abortable(demand, this.#signal))
+    } finally {
+      this.#connection.release()
+    }
+  }
+
+  /** @throws the error, unless opening the iterator again will help. */
+  #recover(error: Error): void {
+    const { code } = error as LevelError
+    const isLost = code === 'LEVEL_CONNECTION_LOST' || code === 'LEVEL_ITERATOR_NOT_OPEN'
+    if (!this.#retry || !isLost) throw this.#failure ?? error
+    this.#rememberPlace()
+    this.#chunk = undefined
+    this.#id = 0
+  }
+
+  /** The last entry delivered is where a later opening goes on. */
+  #rememberPlace(): void {
+    const lastKey = this.#chunk?.lastKey
+    if (lastKey !== undefined && this.#retry) {
+      this.#rest = rangeBehind(this.#range, lastKey, this.#isReverse)
+    }
+  }
+
+  get #isReverse(): boolean {
+    return (this.#flags & ITERATOR_FLAGS.reverse) !== 0
+  }
+
+  // Talking to the daemon
+
+  #readAhead(chunk: EntryChunk): void {
+    if (this.#status === 'ended' || this.limit - this.#delivered <= chunk.remaining) return
+    this.#ahead = this.#demand(this.#highWaterMarkBytes || CHUNK_BYTES, COUNT_MAX, chunk)
+    // Whoever needs the chunk hears of the error; until then nobody does.
+    this.#ahead.catch(() => {})
+  }
+
+  /** Asks for entries behind those of `chunk`, and never for more than the limit leaves. */
+  #demand(bytes: number, count: number, chunk: EntryChunk | undefined): Promise<EntryChunk> {
+    const left = this.limit - this.#delivered - (chunk?.remaining ?? 0)
+    const countMax = Math.min(count, left, COUNT_MAX)
+    if (this.#id === 0) return this.#open(this.#decodeChunk, bytes, countMax)
+    const frame = this.#connection.begin(KIND.iteratorNext)
+    frame.uint32(this.#id)
+    frame.uint32(bytes)
+    frame.uint32(countMax)
+    return this.#connection.requestEntries(this.#decodeChunk, this.#link)
+  }
+
+  readonly #decodeChunk: Decoder<EntryChunk> = (reader) => new EntryChunk(reader, this.#format)
+
+  /** @param count 0 to open it and no more. */
+  #open<T>(decode: Decoder<T>, bytes: number, count: number): Promise<T> {
+    this.#id = this.#connection.createIteratorId()
+    this.#link = { number: 0 }
+    const frame = this.#connection.begin(KIND.iteratorOpen)
+    frame.uint32(this.#id)
+    frame.uint8(this.#flags)
+    frame.uint32(this.#highWaterMarkBytes)
+    writeRange(frame, this.#rest)
+    frame.uint32(bytes)
+    frame.uint32(count)
+    return this.#connection.requestEntries(decode, this.#link)
+  }
+
+  #openAhead(): void {
+    this.#open(decodeDone, 0, 0).catch((error: Error) => {
+      this.#failure = error
+    })
+  }
+
+  #reopenFrom(target: Bytes): void {
+    this.#closeOnDaemon()
+    const rest = rangeFrom(this.#range, target, this.#isReverse)
+    this.#status = rest === undefined ? 'ended' : 'open'
+    this.#rest = rest ?? this.#range
+  }
+
+  #seekOnDaemon(target: Bytes): void {
+    this.#status = 'open'
+    const frame = this.#connection.begin(KIND.iteratorSeek)
+    frame.uint32(this.#id)
+    frame.tail(target)
+    this.#connection.post(this.#link)
+  }
+
+  #closeOnDaemon(): void {
+    if (this.#id === 0) return
+    const frame = this.#connection.begin(KIND.iteratorClose)
+    frame.uint32(this.#id)
+    this.#connection.post(this.#link)
+    this.#id = 0
+  }
+}
+
+/** Rejects with abstract-level's own error as soon as the signal says so. */
+async function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  let onAbort = (): void => {}
+  const aborted = new Promise<never>((_, reject) => {
+    onAbort = () => reject(new LevelError('LEVEL_ABORTED', 'Operation has been aborted'))
+    signal.addEventListener('abort', onAbort, { once: true })
+  })
+  try {
+    return await Promise.race([promise, aborted])
+  } finally {
+    signal.removeEventListener('abort', onAbort)
+    promise.catch(() => {})
+  }
+}

@@ -1,0 +1,184 @@
+// Starts a daemon, detached, and listens to how its start goes.
+
+import { type ChildProcess, spawn } from 'node:child_process'
+import { closeSync, openSync, readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { homedir } from 'node:os'
+import { createInterface } from 'node:readline'
+import type { Readable } from 'node:stream'
+import {
+  type DatabaseOptions,
+  fromWireError,
+  LIMITS,
+  locationFiles,
+  PartyError,
+  parseStartReport,
+  type StartReport,
+  TIMES,
+  toDaemonArguments
+} from '@partyd/shared'
+import type { ResolvedOptions } from './options.js'
+
+/** What became of a daemon we started. */
+export type LaunchResult =
+  | { readonly status: 'ready'; readonly instanceId: string; readonly created: boolean }
+  /** Another daemon serves: as good as ready. */
+  | { readonly status: 'deferred' }
+  /** It told why it cannot serve. */
+  | { readonly status: 'failed'; readonly error: Error }
+  /** It ended without a word. `isKilled`: by a signal from outside, which says nothing about it. */
+  | { readonly status: 'crashed'; readonly error: PartyError; readonly isKilled: boolean }
+
+export interface LaunchOptions extends Pick<ResolvedOptions, 'spawn' | 'idleTimeoutMs'> {
+  readonly database: DatabaseOptions
+  /** The daemon is still starting and says so. */
+  onProgress(message: string): void
+}
+
+/** @param location the real path of the database directory. */
+export async function launchDaemon(
+  location: string,
+  options: LaunchOptions
+): Promise<LaunchResult> {
+  const log = openLog(location)
+  let child: ChildProcess
+  try {
+    child = spawnDaemon(location, options, log)
+  } finally {
+    if (log !== 'ignore') closeSync(log)
+  }
+  try {
+    return await new Launch(child, location, options.onProgress).result
+  } finally {
+    child.unref()
+    ;(child.stdio[3] as Readable).destroy()
+  }
+}
+
+function spawnDaemon(
+  location: string,
+  { spawn: how, idleTimeoutMs, database }: LaunchOptions,
+  log: number | 'ignore'
+): ChildProcess {
+  const entry = createRequire(import.meta.url).resolve('partyd/entry')
+  const daemon = toDaemonArguments({ location, mode: 'auto', readyFd: 3, idleTimeoutMs, database })
+  const command = [how.execPath ?? process.execPath, ...(how.args ?? []), entry, ...daemon]
+  if (how.scope) command.unshift('systemd-run', '--user', '--scope', '--collect', '--quiet')
+  return spawn(command[0] as string, command.slice(1), {
+    detached: true,
+    // Not the host's directory, which may be removed or unmounted while the daemon lives.
+    cwd: process.platform === 'win32' ? homedir() : '/',
+    // Neither the host's terminal nor its pipes: whoever waits for them would wait for the daemon.
+    stdio: ['ignore', log, log, 'pipe'],
+    env: { ...daemonEnvironment(), ...how.env },
+    windowsHide: true
+  })
+}
+
+/** The log takes what the daemon prints when it cannot log: without it we go on. */
+function openLog(location: string): number | 'ignore' {
+  try {
+    return openSync(locationFiles(location).log, 'a', 0o600)
+  } catch {
+    return 'ignore'
+  }
+}
+
+/** Variables that are the host's business: debuggers, coverage, package managers, service managers. */
+const HOST_VARIABLES =
+  /^(NODE_OPTIONS|NODE_V8_COVERAGE|NODE_CHANNEL_FD|NODE_CHANNEL_SERIALIZATION_MODE|NODE_INSPECT.*|NODE_PENDING_PIPE_INSTANCES|VSCODE_.*|npm_.*|LISTEN_.*|NOTIFY_SOCKET|PARTYD_.*)$/
+
+/** The first client must not configure the daemon, so what configures Node is left out. */
+function daemonEnvironment(): NodeJS.ProcessEnv {
+  const environment: NodeJS.ProcessEnv = {}
+  for (const [name, value] of Object.entries(process.env)) {
+    if (!HOST_VARIABLES.test(name)) environment[name] = value
+  }
+  if (process.versions['electron'] !== undefined) environment['ELECTRON_RUN_AS_NODE'] = '1'
+  return environment
+}
+
+/** One start: the first of a final report, the daemon's end, and too long a silence. */
+class Launch {
+  readonly result: Promise<LaunchResult>
+  readonly #child: ChildProcess
+  readonly #location: string
+  readonly #onProgress: (message: string) => void
+  #silence: NodeJS.Timeout | undefined
+  #resolve: (result: LaunchResult) => void = () => {}
+
+  constructor(child: ChildProcess, location: string, onProgress: (message: string) => void) {
+    this.#child = child
+    this.#location = location
+    this.#onProgress = onProgress
+    this.result = new Promise((resolve) => {
+      this.#resolve = resolve
+    })
+    const lines = createInterface({ input: child.stdio[3] as Readable })
+    lines.on('line', (line) => this.#onLine(line))
+    child.on('error', (error) =>
+      this.#crash(`could not be started: ${error.message}`, false, error)
+    )
+    // 'close' comes after the last line has been read, 'exit' may come before.
+    child.on('close', (code, signal) => this.#onEnd(code, signal))
+    this.#armSilence()
+  }
+
+  #onLine(line: string): void {
+    const report = parseStartReport(line)
+    if (report === undefined) return
+    if (report.event === 'progress') {
+      this.#armSilence()
+      this.#onProgress(report.message)
+    } else {
+      this.#settle(toResult(report))
+    }
+  }
+
+  #onEnd(code: number | null, signal: NodeJS.Signals | null): void {
+    const isKilled = signal === 'SIGKILL' || signal === 'SIGTERM'
+    this.#crash(signal === null ? `exited with code ${code}` : `was ended by ${signal}`, isKilled)
+  }
+
+  #armSilence(): void {
+    clearTimeout(this.#silence)
+    this.#silence = setTimeout(
+      () => this.#crash(`has said nothing for ${TIMES.start} ms`, false),
+      TIMES.start
+    )
+  }
+
+  #crash(what: string, isKilled: boolean, cause?: Error): void {
+    const { log } = locationFiles(this.#location)
+    const message = `The daemon for ${this.#location} ${what} before it was ready.${quoteLog(log)}`
+    const { pid } = this.#child
+    const error = new PartyError('PARTYD_CRASHED', message, { path: log, pid, cause })
+    this.#settle({ status: 'crashed', error, isKilled })
+  }
+
+  #settle(result: LaunchResult): void {
+    clearTimeout(this.#silence)
+    this.#resolve(result)
+  }
+}
+
+function toResult(report: Exclude<StartReport, { event: 'progress' }>): LaunchResult {
+  switch (report.event) {
+    case 'ready':
+      return { status: 'ready', instanceId: report.instanceId, created: report.created }
+    case 'deferred':
+      return { status: 'deferred' }
+    case 'error':
+      return { status: 'failed', error: fromWireError(report.error) }
+  }
+}
+
+function quoteLog(path: string): string {
+  try {
+    const lines = readFileSync(path, 'utf8').trimEnd().split('\n')
+    const last = lines.slice(-LIMITS.crashLogLinesMax).join('\n')
+    return last === '' ? '' : ` The end of its log ${path}:\n${last}`
+  } catch {
+    return '' // No log could be opened.
+  }
+}

@@ -1,0 +1,117 @@
+// The options of PartyLevel, resolved once to typed values.
+
+import { type DatabaseOptions, TIMES } from '@partyd/shared'
+
+/** How to start a daemon where `process.execPath` is not Node (Bun, Electron, packaged programs). */
+export interface SpawnOptions {
+  /** The program to run the daemon with. Default: `process.execPath`. */
+  execPath?: string | undefined
+  /** Arguments for that program, before the daemon's own. Default: none. */
+  args?: readonly string[] | undefined
+  /** Variables added to the daemon's environment. */
+  env?: Readonly<Record<string, string>> | undefined
+  /**
+   * Start the daemon in a systemd scope of its own, so that it outlives the unit this process
+   * belongs to. Needs `systemd-run` and a user manager. Default: false.
+   */
+  scope?: boolean | undefined
+}
+
+/** Options of partyd's own. */
+export interface PartyOptions {
+  /**
+   * Finish pending operations and resume iterators on the next daemon when one goes down. With
+   * `false` they fail with `LEVEL_CONNECTION_LOST`, and iterators read from a snapshot in exchange.
+   * Default: true.
+   */
+  retry?: boolean | undefined
+  /** Milliseconds that an operation waits for a daemon once its connection is lost. Default: 60,000. */
+  retryTimeoutMs?: number | undefined
+  /** Milliseconds until `open()` gives up. Default: 15,000. */
+  connectTimeoutMs?: number | undefined
+  /** Whether this client may start a daemon. Default: true. */
+  autospawn?: boolean | undefined
+  /**
+   * Milliseconds that a daemon started by this client stays without clients. 0: until the last one
+   * closes; Infinity: for ever. Default: 30,000.
+   */
+  idleTimeoutMs?: number | undefined
+  /** Cancels `open()`. */
+  signal?: AbortSignal | undefined
+  spawn?: SpawnOptions | undefined
+}
+
+/** Everything there is to know about how to reach a daemon and start one. */
+export interface ResolvedOptions {
+  readonly retry: boolean
+  readonly retryTimeoutMs: number
+  readonly connectTimeoutMs: number
+  readonly autospawn: boolean
+  readonly idleTimeoutMs: number
+  readonly signal: AbortSignal | undefined
+  readonly spawn: SpawnOptions
+  /** Open options for a daemon that this client starts. */
+  readonly database: DatabaseOptions
+}
+
+/** @throws TypeError when an option is not of its type. */
+export function resolveOptions(options: object): ResolvedOptions {
+  const given = options as Readonly<Record<string, unknown>>
+  return {
+    retry: boolean(given, 'retry', true),
+    retryTimeoutMs: milliseconds(given, 'retryTimeoutMs', TIMES.retry),
+    connectTimeoutMs: milliseconds(given, 'connectTimeoutMs', TIMES.connect),
+    autospawn: boolean(given, 'autospawn', true),
+    idleTimeoutMs: milliseconds(given, 'idleTimeoutMs', TIMES.idle),
+    signal: given['signal'] as AbortSignal | undefined,
+    spawn: (given['spawn'] ?? {}) as SpawnOptions,
+    database: databaseOptions(given)
+  }
+}
+
+const BOOLEANS = ['createIfMissing', 'errorIfExists', 'compression'] as const
+const COUNTS = [
+  'cacheSize',
+  'writeBufferSize',
+  'blockSize',
+  'maxOpenFiles',
+  'blockRestartInterval',
+  'maxFileSize'
+] as const
+
+function databaseOptions(given: Readonly<Record<string, unknown>>): DatabaseOptions {
+  const options: DatabaseOptions = {}
+  for (const name of BOOLEANS) {
+    if (given[name] !== undefined) options[name] = boolean(given, name, false)
+  }
+  for (const name of COUNTS) {
+    if (given[name] !== undefined) options[name] = count(given, name)
+  }
+  return options
+}
+
+function boolean(given: Readonly<Record<string, unknown>>, name: string, value: boolean): boolean {
+  const option = given[name] ?? value
+  if (typeof option !== 'boolean') throw new TypeError(`The option '${name}' must be a boolean`)
+  return option
+}
+
+function count(given: Readonly<Record<string, unknown>>, name: string): number {
+  const option = given[name]
+  if (!Number.isSafeInteger(option) || (option as number) < 0) {
+    throw new TypeError(`The option '${name}' must be a whole number`)
+  }
+  return option as number
+}
+
+function milliseconds(
+  given: Readonly<Record<string, unknown>>,
+  name: string,
+  value: number
+): number {
+  const option = given[name] ?? value
+  if (typeof option !== 'number' || !(option >= 0)) {
+    throw new TypeError(`The option '${name}' must be a number of milliseconds`)
+  }
+  return option
+}

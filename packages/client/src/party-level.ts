@@ -1,0 +1,311 @@
+// The database as users know it: abstract-level's API, each operation one frame on the connection.
+
+import {
+  type Bytes,
+  ITERATOR_FLAGS,
+  KIND,
+  LevelError,
+  NO_LIMIT,
+  READ_FLAGS,
+  WRITE_FLAGS
+} from '@partyd/shared'
+import {
+  type AbstractBatchOperation,
+  type AbstractClearOptions,
+  AbstractLevel,
+  type AbstractOpenOptions,
+  AbstractSublevel,
+  type AbstractSublevelOptions
+} from 'abstract-level'
+import {
+  decodeBuffer,
+  decodeBuffers,
+  decodeDone,
+  decodePresence,
+  decodeText,
+  decodeTexts,
+  type Value
+} from './answers.js'
+import { Connection } from './connection.js'
+import { type IteratorOptions, PartyIterator } from './iterator.js'
+import { resolveOptions } from './options.js'
+import { pickRange, type Range, writeRange } from './range.js'
+import { stop } from './stop.js'
+import type { DatabaseOptions, OpenOptions } from './types.js'
+
+/** Options of a read as abstract-level hands them to an implementation. */
+interface ReadOptions {
+  readonly valueEncoding?: string
+  readonly fillCache?: boolean
+}
+
+interface WriteOptions {
+  readonly sync?: boolean
+}
+
+/** An operation of a batch with its key and value encoded. */
+type EncodedOperation =
+  | { readonly type: 'put'; readonly key: Bytes; readonly value: Bytes }
+  | { readonly type: 'del'; readonly key: Bytes }
+
+/**
+ * A LevelDB database that any number of processes can open at the same location.
+ *
+ * @template KDefault The default type of keys if not overridden on operations.
+ * @template VDefault The default type of values if not overridden on operations.
+ */
+export class PartyLevel<KDefault = string, VDefault = string> extends AbstractLevel<
+  Bytes,
+  KDefault,
+  VDefault
+> {
+  readonly #location: string
+  readonly #options: DatabaseOptions<KDefault, VDefault>
+  readonly #retry: boolean
+  #connection: Connection | undefined
+  /** Why the last open failed, for the operations that waited for it. */
+  #openError: Error | undefined
+
+  /**
+   * @param location Directory of the database, absolute or relative. Created if it does not exist.
+   * @throws TypeError when the location or an option is not of its type.
+   */
+  constructor(location: string, options: DatabaseOptions<KDefault, VDefault> = {}) {
+    if (typeof location !== 'string' || location === '') {
+      throw new TypeError("The first argument 'location' must be a non-empty string")
+    }
+    const { retry } = resolveOptions(options)
+    super(
+      {
+        encodings: { buffer: true, utf8: true, view: true },
+        has: true,
+        createIfMissing: true,
+        errorIfExists: true,
+        seek: true,
+        permanence: true,
+        implicitSnapshots: !retry,
+        explicitSnapshots: false,
+        signals: { iterators: true }
+      },
+      options
+    )
+    this.#location = location
+    this.#options = options
+    this.#retry = retry
+  }
+
+  /** The location as given to the constructor. */
+  get location(): string {
+    return this.#location
+  }
+
+  /**
+   * Stops the daemon of a location, if one runs, and resolves when LevelDB's lock is free. Clients
+   * that are connected finish what they wait for; their next operation starts a daemon again.
+   *
+   * @throws PartyError when the daemon cannot be reached.
+   */
+  static stop(location: string): Promise<void> {
+    return stop(location)
+  }
+
+  // Opening and closing
+
+  override async open(options?: OpenOptions): Promise<void> {
+    try {
+      await super.open(options as AbstractOpenOptions)
+    } catch (error) {
+      throw withCause(error as Error, this.#openError)
+    }
+  }
+
+  async _open(options: OpenOptions): Promise<void> {
+    this.#openError = undefined
+    const connection = new Connection(
+      this.#location,
+      resolveOptions({ ...this.#options, ...options })
+    )
+    try {
+      await connection.open()
+    } catch (error) {
+      this.#openError = error as Error
+      throw error
+    }
+    this.#connection = connection
+  }
+
+  async _close(): Promise<void> {
+    await this.#connection?.close()
+    this.#connection = undefined
+  }
+
+  /** Operations that waited for an open that failed learn why: abstract-level would not tell them. */
+  override deferAsync<T>(fn: () => Promise<T>, options?: { signal?: AbortSignal }): Promise<T> {
+    return super.deferAsync(() => {
+      if (this.status !== 'open' && this.#openError !== undefined) {
+        return Promise.reject(notOpen(this.#openError))
+      }
+      return fn()
+    }, options)
+  }
+
+  _sublevel(
+    name: string | string[],
+    options: AbstractSublevelOptions<unknown, unknown>
+  ): PartySublevel {
+    return new PartySublevel(this as unknown as AbstractLevel<Bytes>, name as string, options)
+  }
+
+  // Reads
+
+  _get(key: Bytes, options: ReadOptions): Promise<Value | undefined> {
+    const connection = this.#connected()
+    const frame = connection.begin(KIND.get)
+    frame.uint8(readFlags(options))
+    frame.tail(key)
+    return connection.request<Value | undefined>(
+      options.valueEncoding === 'utf8' ? decodeText : decodeBuffer
+    )
+  }
+
+  _getMany(keys: readonly Bytes[], options: ReadOptions): Promise<(Value | undefined)[]> {
+    const connection = this.#connected()
+    writeKeys(connection, KIND.getMany, keys, options)
+    return connection.request<(Value | undefined)[]>(
+      options.valueEncoding === 'utf8' ? decodeTexts : decodeBuffers
+    )
+  }
+
+  async _has(key: Bytes, options: ReadOptions): Promise<boolean> {
+    const connection = this.#connected()
+    const frame = connection.begin(KIND.has)
+    frame.uint8(readFlags(options))
+    frame.tail(key)
+    const [isPresent] = await connection.request(decodePresence)
+    return isPresent === true
+  }
+
+  _hasMany(keys: readonly Bytes[], options: ReadOptions): Promise<boolean[]> {
+    const connection = this.#connected()
+    writeKeys(connection, KIND.hasMany, keys, options)
+    return connection.request(decodePresence)
+  }
+
+  _iterator(options: IteratorOptions): PartyIterator {
+    const database = this as unknown as AbstractLevel<Bytes, unknown, unknown>
+    return new PartyIterator(database, this.#connected(), this.#retry, options)
+  }
+
+  // Writes
+
+  _put(key: Bytes, value: Bytes, options: WriteOptions): Promise<void> {
+    const connection = this.#connected()
+    const frame = connection.begin(KIND.put)
+    frame.uint8(writeFlags(options))
+    frame.bytes(key)
+    frame.tail(value)
+    return connection.request(decodeDone)
+  }
+
+  _del(key: Bytes, options: WriteOptions): Promise<void> {
+    const connection = this.#connected()
+    const frame = connection.begin(KIND.del)
+    frame.uint8(writeFlags(options))
+    frame.tail(key)
+    return connection.request(decodeDone)
+  }
+
+  _batch(
+    operations: readonly AbstractBatchOperation<this, unknown, unknown>[],
+    options: WriteOptions
+  ): Promise<void> {
+    const connection = this.#connected()
+    const frame = connection.begin(KIND.batch)
+    frame.uint8(writeFlags(options))
+    frame.uint32(operations.length)
+    for (const operation of operations as readonly EncodedOperation[]) {
+      frame.uint8(operation.type === 'put' ? 1 : 0)
+      frame.bytes(operation.key)
+      if (operation.type === 'put') frame.bytes(operation.value)
+    }
+    return connection.request(decodeDone)
+  }
+
+  _clear(options: AbstractClearOptions<Bytes>): Promise<void> {
+    const { reverse, limit = -1 } = options
+    const connection = this.#connected()
+    const frame = connection.begin(KIND.clear)
+    frame.uint8(reverse ? ITERATOR_FLAGS.reverse : 0)
+    frame.uint53(limit < 0 ? NO_LIMIT : limit)
+    writeRange(frame, pickRange(options as Range))
+    return connection.request(decodeDone)
+  }
+
+  #connected(): Connection {
+    if (this.#connection === undefined) throw notOpen(this.#openError)
+    return this.#connection
+  }
+}
+
+/** A sublevel whose deferred operations, too, learn why the database could not be opened. */
+class PartySublevel extends AbstractSublevel<AbstractLevel<Bytes>, Bytes, unknown, unknown> {
+  #openError: Error | undefined
+
+  async _open(options: AbstractOpenOptions): Promise<void> {
+    this.#openError = undefined
+    const openParent = Reflect.get(AbstractSublevel.prototype, '_open') as typeof this._open
+    try {
+      await openParent.call(this, options)
+    } catch (error) {
+      this.#openError = (error as Error).cause as Error
+      throw error
+    }
+  }
+
+  override deferAsync<T>(fn: () => Promise<T>, options?: { signal?: AbortSignal }): Promise<T> {
+    return super.deferAsync(() => {
+      if (this.status !== 'open' && this.#openError !== undefined) {
+        return Promise.reject(notOpen(this.#openError))
+      }
+      return fn()
+    }, options)
+  }
+
+  _sublevel(
+    name: string | string[],
+    options: AbstractSublevelOptions<unknown, unknown>
+  ): PartySublevel {
+    return new PartySublevel(this as unknown as AbstractLevel<Bytes>, name as string, options)
+  }
+}
+
+function notOpen(cause: Error | undefined): LevelError {
+  const reason = cause === undefined ? '' : `: ${cause.message}`
+  return new LevelError('LEVEL_DATABASE_NOT_OPEN', `Database is not open${reason}`, { cause })
+}
+
+/** abstract-level's error for a passive open has no cause. */
+function withCause(error: Error, cause: Error | undefined): Error {
+  if (error.cause === undefined && cause !== undefined) error.cause = cause
+  return error
+}
+
+function readFlags({ fillCache }: ReadOptions): number {
+  return fillCache === false ? READ_FLAGS.noFillCache : 0
+}
+
+function writeFlags({ sync }: WriteOptions): number {
+  return sync ? WRITE_FLAGS.sync : 0
+}
+
+function writeKeys(
+  connection: Connection,
+  kind: number,
+  keys: readonly Bytes[],
+  options: ReadOptions
+): void {
+  const frame = connection.begin(kind)
+  frame.uint8(readFlags(options))
+  frame.uint32(keys.length)
+  for (const key of keys) frame.bytes(key)
+}

@@ -1,0 +1,64 @@
+// One request of the client, from its encoded frame to its answer.
+
+import type { FrameReader } from '@partyd/shared'
+
+/** Where a decoder keeps what earlier frames of an answer held. */
+export interface AnswerParts {
+  parts: unknown[] | undefined
+}
+
+/** Reads an answer's body. MORE: further frames of the answer follow. */
+export type Decoder<T> = (reader: FrameReader, parts: AnswerParts) => T | typeof MORE
+
+export const MORE: unique symbol = Symbol('more')
+
+/** The link an iterator lives on: its frames make no sense on another one. */
+export interface IteratorLink {
+  /** Number of the link, 0 before the iterator was opened on one. */
+  number: number
+}
+
+/**
+ * The frame waits in its encoded form, so that sending it, or sending it again, costs a write and
+ * nothing else. A plain class with every field set at once: one is made for every operation.
+ */
+export class Request<T = unknown> implements AnswerParts {
+  readonly kind: number
+  readonly chunk: Buffer
+  readonly start: number
+  readonly end: number
+  readonly decode: Decoder<T>
+  readonly resolve: (value: T) => void
+  readonly reject: (error: Error) => void
+  /** Undefined for everything but iterators. */
+  readonly iterator: IteratorLink | undefined
+  /** Assigned when the frame is first put on a socket. */
+  id = 0
+  /** For writes; assigned likewise, so that unsent writes leave no gap. */
+  sequence = 0
+  parts: unknown[] | undefined = undefined
+
+  constructor(
+    kind: number,
+    chunk: Buffer,
+    start: number,
+    end: number,
+    decode: Decoder<T>,
+    resolve: (value: T) => void,
+    reject: (error: Error) => void,
+    iterator: IteratorLink | undefined
+  ) {
+    this.kind = kind
+    this.chunk = chunk
+    this.start = start
+    this.end = end
+    this.decode = decode
+    this.resolve = resolve
+    this.reject = reject
+    this.iterator = iterator
+  }
+
+  get bytes(): number {
+    return this.end - this.start
+  }
+}

@@ -1,0 +1,101 @@
+// The names under which users of `level` know the types of this API.
+
+import type {
+  AbstractBatchOperation,
+  AbstractBatchOptions,
+  AbstractChainedBatch,
+  AbstractChainedBatchWriteOptions,
+  AbstractClearOptions,
+  AbstractDatabaseOptions,
+  AbstractDelOptions,
+  AbstractGetManyOptions,
+  AbstractGetOptions,
+  AbstractHasManyOptions,
+  AbstractHasOptions,
+  AbstractIterator,
+  AbstractIteratorOptions,
+  AbstractKeyIterator,
+  AbstractKeyIteratorOptions,
+  AbstractOpenOptions,
+  AbstractPutOptions,
+  AbstractValueIterator,
+  AbstractValueIteratorOptions
+} from 'abstract-level'
+import type { PartyOptions } from './options.js'
+
+/**
+ * LevelDB's open options, as in classic-level. They take effect in a daemon that this client
+ * starts; a daemon that runs already keeps its own.
+ */
+interface LevelOptions {
+  /** Compress blocks with Snappy. Default: true. */
+  compression?: boolean | undefined
+  /** Bytes of uncompressed blocks to cache. Default: 8 MiB. */
+  cacheSize?: number | undefined
+  /** Bytes of the in-memory log. Default: 4 MiB. */
+  writeBufferSize?: number | undefined
+  /** Approximate bytes of a table block. Default: 4096. */
+  blockSize?: number | undefined
+  /** Files that LevelDB may have open. Default: 1000. */
+  maxOpenFiles?: number | undefined
+  /** Entries between full keys in a block. Default: 16. */
+  blockRestartInterval?: number | undefined
+  /** Bytes of a table file. Default: 2 MiB. */
+  maxFileSize?: number | undefined
+  /** Accepted for compatibility; worker threads share a location like processes do. */
+  multithreading?: boolean | undefined
+}
+
+/** Options of `open()`. */
+export interface OpenOptions extends AbstractOpenOptions, LevelOptions, PartyOptions {}
+
+/** Options of the constructor: those of `open()`, and the default encodings. */
+export interface DatabaseOptions<K, V>
+  extends AbstractDatabaseOptions<K, V>,
+    LevelOptions,
+    PartyOptions {}
+
+interface FillCache {
+  /** Whether LevelDB keeps what was read in its cache. Default: true, but false for iterators. */
+  fillCache?: boolean | undefined
+}
+
+interface Sync {
+  /** Whether the promise waits until the data is on the disk. Default: false. */
+  sync?: boolean | undefined
+}
+
+interface HighWaterMark {
+  /** Bytes of entries to ask for at a time. Default: 64 KiB, and less for the first entry. */
+  highWaterMarkBytes?: number | undefined
+}
+
+export interface GetOptions<K, V> extends AbstractGetOptions<K, V>, FillCache {}
+export interface GetManyOptions<K, V> extends AbstractGetManyOptions<K, V>, FillCache {}
+export interface HasOptions<K> extends AbstractHasOptions<K>, FillCache {}
+export interface HasManyOptions<K> extends AbstractHasManyOptions<K>, FillCache {}
+export interface PutOptions<K, V> extends AbstractPutOptions<K, V>, Sync {}
+export interface DelOptions<K> extends AbstractDelOptions<K>, Sync {}
+export interface BatchOptions<K, V> extends AbstractBatchOptions<K, V>, Sync {}
+export interface ChainedBatchWriteOptions extends AbstractChainedBatchWriteOptions, Sync {}
+export type ClearOptions<K> = AbstractClearOptions<K>
+export type BatchOperation<TDatabase, K, V> = AbstractBatchOperation<TDatabase, K, V>
+export interface ChainedBatch<TDatabase, K, V> extends AbstractChainedBatch<TDatabase, K, V> {
+  write(): Promise<void>
+  write(options: ChainedBatchWriteOptions): Promise<void>
+}
+export type Iterator<TDatabase, K, V> = AbstractIterator<TDatabase, K, V>
+export type KeyIterator<TDatabase, K> = AbstractKeyIterator<TDatabase, K>
+export type ValueIterator<TDatabase, K, V> = AbstractValueIterator<TDatabase, K, V>
+export interface IteratorOptions<K, V>
+  extends AbstractIteratorOptions<K, V>,
+    FillCache,
+    HighWaterMark {}
+export interface KeyIteratorOptions<K>
+  extends AbstractKeyIteratorOptions<K>,
+    FillCache,
+    HighWaterMark {}
+export interface ValueIteratorOptions<K, V>
+  extends AbstractValueIteratorOptions<K, V>,
+    FillCache,
+    HighWaterMark {}
