@@ -13,6 +13,7 @@ import {
   isWrite,
   KIND,
   LevelError,
+  LIMITS,
   OPERATION_NAMES,
   PartyError,
   ProtocolError,
@@ -111,6 +112,7 @@ export class Connection implements ChannelOwner {
   hold(): void {
     if (this.#awaited++ > 0) return
     this.#channel?.ref()
+    if (this.#status === 'idle' && !this.#unsent.isEmpty) void this.#reconnect()
   }
 
   release(): void {
@@ -136,7 +138,9 @@ export class Connection implements ChannelOwner {
 
   #maySend(request: Request): boolean {
     return (
-      this.#status === 'open' && (!isWrite(request.kind) || this.#window.hasRoom(request.bytes))
+      this.#status === 'open' &&
+      this.#sent.size < LIMITS.unansweredRequestsMax &&
+      (!isWrite(request.kind) || this.#window.hasRoom(request.bytes))
     )
   }
 

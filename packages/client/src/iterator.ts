@@ -1,7 +1,7 @@
 // An iterator over the socket: asks for entries in chunks, one ahead of the reader, and with
 // `retry` opens itself again on the next daemon right behind the last entry delivered.
 
-import { type Bytes, ITERATOR_FLAGS, KIND, LevelError } from '@partyd/shared'
+import { type Bytes, ITERATOR_FLAGS, KIND, LevelError, LIMITS } from '@partyd/shared'
 import { AbstractIterator, type AbstractIteratorOptions, type AbstractLevel } from 'abstract-level'
 import { decodeDone, type Value } from './answers.js'
 import type { Connection } from './connection.js'
@@ -20,8 +20,6 @@ type Entry = [Value | undefined, Value | undefined]
 
 /** What the first demand of a `next()` asks for: often one entry is all that is wanted. */
 const FIRST_BYTES = 4 * 1024
-/** What later demands ask for. */
-const CHUNK_BYTES = 64 * 1024
 const COUNT_MAX = 0xffff_ffff
 
 export class PartyIterator extends AbstractIterator<Database, unknown, unknown> {
@@ -59,7 +57,7 @@ export class PartyIterator extends AbstractIterator<Database, unknown, unknown> 
     this.#signal = options.signal
     this.#range = pickRange(options as Range)
     this.#rest = this.#range
-    this.#highWaterMarkBytes = options.highWaterMarkBytes ?? 0
+    this.#highWaterMarkBytes = Math.min(options.highWaterMarkBytes ?? 0, LIMITS.scanDemandBytesMax)
     this.#format = {
       // Without the keys there is no place to resume from.
       keys: retry || options.keys !== false,
@@ -85,7 +83,7 @@ export class PartyIterator extends AbstractIterator<Database, unknown, unknown> 
   }
 
   async _nextv(size: number): Promise<Entry[]> {
-    const chunk = await this.#fill(this.#highWaterMarkBytes || CHUNK_BYTES, size)
+    const chunk = await this.#fill(this.#highWaterMarkBytes || LIMITS.scanChunkBytes, size)
     if (chunk === undefined) return []
     const entries = new Array<Entry>(Math.min(size, chunk.remaining))
     for (let index = 0; index < entries.length; index++) entries[index] = this.#take(chunk)
@@ -115,7 +113,8 @@ export class PartyIterator extends AbstractIterator<Database, unknown, unknown> 
   }
 
   async #nextFromDaemon(): Promise<Entry | undefined> {
-    const bytes = this.#highWaterMarkBytes || (this.#delivered === 0 ? FIRST_BYTES : CHUNK_BYTES)
+    const bytes =
+      this.#highWaterMarkBytes || (this.#delivered === 0 ? FIRST_BYTES : LIMITS.scanChunkBytes)
     const chunk = await this.#fill(bytes, COUNT_MAX)
     return chunk === undefined ? undefined : this.#take(chunk)
   }
@@ -123,7 +122,7 @@ export class PartyIterator extends AbstractIterator<Database, unknown, unknown> 
   /** A chunk that has entries; undefined at the end. Opens the iterator again where it must be. */
   async #fill(bytes: number, count: number): Promise<EntryChunk | undefined> {
     while ((this.#chunk?.remaining ?? 0) === 0) {
-      if (this.#status === 'ended') return undefined
+      if (this.#status === 'ended' || this.#delivered >= this.limit) return undefined
       try {
         this.#ahead ??= this.#demand(bytes, count, this.#chunk)
         const chunk = await this.#await(this.#ahead)
@@ -175,7 +174,7 @@ export class PartyIterator extends AbstractIterator<Database, unknown, unknown> 
 
   #readAhead(chunk: EntryChunk): void {
     if (this.#status === 'ended' || this.limit - this.#delivered <= chunk.remaining) return
-    this.#ahead = this.#demand(this.#highWaterMarkBytes || CHUNK_BYTES, COUNT_MAX, chunk)
+    this.#ahead = this.#demand(this.#highWaterMarkBytes || LIMITS.scanChunkBytes, COUNT_MAX, chunk)
     // Whoever needs the chunk hears of the error; until then nobody does.
     this.#ahead.catch(() => {})
   }

@@ -103,7 +103,9 @@ export interface WireError {
 export function toWireError(error: unknown, details: ErrorDetails = {}): WireError {
   const from = (error instanceof Error ? error : new Error(String(error))) as Error &
     Partial<CodedError>
-  const wire: WireError = { code: from.code ?? 'LEVEL_REMOTE_ERROR', message: from.message }
+  // A DOMException's code is a number.
+  const code = typeof from.code === 'string' ? from.code : 'LEVEL_REMOTE_ERROR'
+  const wire: WireError = { code, message: from.message }
   const operation = from.operation ?? details.operation
   const path = from.path ?? details.path
   const pid = from.pid ?? details.pid

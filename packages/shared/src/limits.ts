@@ -13,6 +13,8 @@ export const LIMITS = {
   unsettledWritesMax: 8192,
   /** Bytes of unanswered writes of a session. One larger write travels when it is the only one. */
   unsettledBytesMax: 67_108_864,
+  /** Requests of any kind that a client may have unanswered; more wait in the client, encoded. */
+  unansweredRequestsMax: 16_384,
   /** Operations waiting in a client for a daemon or for room in the window. */
   pendingOperationsMax: 1_000_000,
   /** Bytes of operations waiting in a client. */
@@ -29,8 +31,10 @@ export const LIMITS = {
   clearBytesMax: 1_048_576,
   /** What one step of a scan reads, and all it reads while another scan waits. classic-level's own default. */
   scanStepBytes: 16_384,
-  /** What a scan may answer in one frame when nobody else waits. */
+  /** What clients ask a scan to answer in one frame, unless told otherwise. */
   scanChunkBytes: 65_536,
+  /** What a client may ask a scan to answer in one frame. */
+  scanDemandBytesMax: 16_777_216,
   /** Entries of one step of a scan: small entries must not make a step long. */
   scanStepEntries: 1000,
   /** Iterators that a session may have open. Each pins a snapshot. */

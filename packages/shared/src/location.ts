@@ -115,9 +115,9 @@ export function shortEndpoint(location: string, platform: Platform): string {
 
 function shortDirectory({ uid, runtimeDirectory }: Platform): string {
   const preferred = runtimeDirectory === undefined ? undefined : join(runtimeDirectory, 'partyd')
-  // 16 hash characters, `.sock` and the separator make 22 bytes.
+  // The longest name there is the one that is bound: separator, 16 hash characters, `.p` and 8 more.
   const fits =
-    preferred !== undefined && Buffer.byteLength(preferred) + 22 <= LIMITS.endpointPathBytesMax
+    preferred !== undefined && Buffer.byteLength(preferred) + 27 <= LIMITS.endpointPathBytesMax
   return fits ? preferred : `/tmp/partyd-${uid}`
 }
 

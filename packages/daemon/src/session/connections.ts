@@ -56,9 +56,19 @@ export class Connections {
     if (kind === 'party') {
       this.#connections.add(new PartyConnection(socket, this.#host))
     } else if (kind === 'guest') {
-      this.#connections.add(await GuestConnection.accept(socket, this.#host))
+      await this.#admitGuest(socket)
     }
     this.#onClientChange()
+  }
+
+  async #admitGuest(socket: Socket): Promise<void> {
+    try {
+      this.#connections.add(await GuestConnection.accept(socket, this.#host))
+    } catch (error) {
+      // many-level is loaded late, and its files may have gone: that is no reason to end.
+      this.#owner.log.error('cannot serve a many-level guest', { err: error })
+      socket.destroy()
+    }
   }
 
   sayGoodbye(reason: GoodbyeReason, message?: string): void {
@@ -83,8 +93,10 @@ export class Connections {
     this.#silent.add(socket)
     this.#owner.onClientChange()
     if (this.#silent.size <= LIMITS.silentConnectionsMax) return
-    const [oldest] = this.#silent
-    oldest?.destroy()
+    const [oldest = socket] = this.#silent
+    // Not when it has closed: many may be accepted before that, and each takes another one's place.
+    this.#silent.delete(oldest)
+    oldest.destroy()
   }
 
   #onClosed(connection: Connection, error: Error | undefined): void {

@@ -47,8 +47,9 @@ export class ManyLevelFacade {
     process.nextTick(callback)
   }
 
-  put(key: Buffer, value: Buffer, _options: unknown, callback: Callback): void {
-    this.#write([key, value], callback)
+  /** Without a value, which no stock guest sends, it is an empty one, as in a batch. */
+  put(key: Buffer, value: Buffer | null, _options: unknown, callback: Callback): void {
+    this.#write([key, value ?? EMPTY], callback)
   }
 
   del(key: Buffer, _options: unknown, callback: Callback): void {

@@ -22,7 +22,7 @@ import {
 } from '@partyd/shared'
 import type { Connection } from './connection.js'
 import type { Engine } from './engine.js'
-import { PartySession } from './party-session.js'
+import { PartySession, unknownKind } from './party-session.js'
 
 /** The daemon as its connections see it. */
 export interface ConnectionHost {
@@ -65,13 +65,22 @@ export class PartyConnection implements Connection, ChannelOwner {
   }
 
   onFrame(reader: FrameReader): void {
-    try {
-      this.#dispatch(reader)
-    } catch (error) {
-      // The peer shall learn why before the channel closes.
-      if (error instanceof PartyError) this.#sendObject(KIND.error, 0, toWireError(error))
-      throw error
+    switch (this.#status) {
+      case 'greeting':
+        return this.#onHello(reader)
+      case 'session':
+        if (reader.kind === KIND.settled) return this.#onSettled()
+        return (this.#session as PartySession).onFrame(reader)
+      case 'control':
+        return this.#onControl(reader)
+      default:
+        throw new ProtocolError(`A frame of kind ${reader.kind} came after the last one`)
     }
+  }
+
+  /** The peer shall learn why the connection ends. */
+  onFault(error: Error): void {
+    if (error instanceof PartyError) this.#sendObject(KIND.error, 0, toWireError(error))
   }
 
   isSaturated(): boolean {
@@ -104,20 +113,6 @@ export class PartyConnection implements Connection, ChannelOwner {
 
   destroy(): void {
     this.#channel.destroy()
-  }
-
-  #dispatch(reader: FrameReader): void {
-    switch (this.#status) {
-      case 'greeting':
-        return this.#onHello(reader)
-      case 'session':
-        if (reader.kind === KIND.settled) return this.#onSettled()
-        return (this.#session as PartySession).onFrame(reader)
-      case 'control':
-        return this.#onControl(reader)
-      default:
-        throw new ProtocolError(`A frame of kind ${reader.kind} came after the last one`)
-    }
   }
 
   #onHello(reader: FrameReader): void {
@@ -175,7 +170,7 @@ export class PartyConnection implements Connection, ChannelOwner {
         this.#status = 'stopping'
         return this.#host.onStopRequest(this)
       default:
-        throw new ProtocolError(`A control connection sent a frame of kind ${reader.kind}`)
+        return this.#sendObject(KIND.error, reader.id, toWireError(unknownKind(reader.kind)))
     }
   }
 

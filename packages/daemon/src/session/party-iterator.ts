@@ -32,6 +32,7 @@ export class PartyIterator implements Scan {
   /** waiting: for earlier writes · idle: no demand · queued: has or waits for its turn. */
   #status: 'waiting' | 'idle' | 'queued' | 'closed' = 'waiting'
   #ended = false
+  #unanswered = 0
   #lastDemandAt: number = Date.now()
 
   constructor(options: ScanOptions, keep: boolean, queue: ScanQueue, owner: IteratorOwner) {
@@ -46,6 +47,11 @@ export class PartyIterator implements Scan {
     return this.#status === 'idle' && !this.keep ? this.#lastDemandAt : undefined
   }
 
+  /** Demands that wait for an answer, and are dropped by a close. */
+  get unanswered(): number {
+    return this.#unanswered
+  }
+
   /** Takes the snapshot. Demands that came before wait for this. */
   open(database: Database): void {
     if (this.#status !== 'waiting') return
@@ -56,11 +62,18 @@ export class PartyIterator implements Scan {
 
   next(id: number, bytes: number, count: number): void {
     this.#lastDemandAt = Date.now()
-    this.#commands.push({ kind: 'next', id, bytes, count })
+    this.#commands.push({
+      kind: 'next',
+      id,
+      bytes: Math.min(bytes, LIMITS.scanDemandBytesMax),
+      count
+    })
     this.#work()
   }
 
   seek(target: Buffer): void {
+    // Only the last of several counts, so that seeks cannot pile up.
+    if (this.#commands.at(-1)?.kind === 'seek') this.#commands.pop()
     this.#commands.push({ kind: 'seek', target })
     this.#work()
   }
@@ -108,12 +121,17 @@ export class PartyIterator implements Scan {
     count: number,
     isAlone: () => boolean
   ): Promise<void> {
+    let answer: Entries | Error
     try {
       const entries = await this.#read(scan, bytes, count, isAlone)
-      if (!this.#isClosed) this.#owner.onEntries(id, this, { entries, ended: this.#ended })
+      answer = { entries, ended: this.#ended }
     } catch (error) {
-      if (!this.#isClosed) this.#owner.onIteratorError(id, error as Error)
+      answer = error as Error
     }
+    if (this.#isClosed) return
+    this.#unanswered--
+    if (answer instanceof Error) this.#owner.onIteratorError(id, answer)
+    else this.#owner.onEntries(id, this, answer)
   }
 
   /** Reads a step, and while nobody else waits as many more as the demand allows. */
@@ -130,7 +148,8 @@ export class PartyIterator implements Scan {
       const wanted = Math.min(countMax - entries.length, LIMITS.scanStepEntries)
       const step = await scan.step(wanted)
       for (const entry of step.entries) entries.push(entry)
-      bytes += step.bytes
+      // With a length before each, so that a multitude of empty values comes to an end too.
+      bytes += step.bytes + step.entries.length * 4
       this.#ended = step.ended
     } while (entries.length < countMax && bytes < bytesMax && isAlone() && !this.#isClosed)
     return entries

@@ -4,6 +4,7 @@
 import {
   ANSWER_FLAGS,
   type Channel,
+  FRAME_HEADER_BYTES,
   type FrameReader,
   FrameWriter,
   ITERATOR_FLAGS,
@@ -20,6 +21,7 @@ import {
   toWireError,
   WRITE_FLAGS
 } from '@partyd/shared'
+import type { ScanOptions } from '../store/database.js'
 import { isHidden, type Range } from '../store/key-space.js'
 import type { Engine } from './engine.js'
 import { type Entries, type IteratorOwner, PartyIterator } from './party-iterator.js'
@@ -27,6 +29,8 @@ import { SessionOrder } from './session-order.js'
 
 /** Values from this size on are sent from where they are instead of being copied into a frame. */
 const OWN_RANGE_BYTES = 16 * 1024
+/** Longest value that fits an answer. Another program may have written a longer one. */
+const VALUE_BYTES_MAX = LIMITS.frameBytesMax - FRAME_HEADER_BYTES
 
 export class PartySession implements IteratorOwner {
   readonly #engine: Engine
@@ -51,7 +55,8 @@ export class PartySession implements IteratorOwner {
   get isSaturated(): boolean {
     return (
       this.#readsInFlight >= LIMITS.readsInFlightMax ||
-      this.#order.pendingOperations >= LIMITS.unsettledWritesMax
+      this.#order.pendingOperations >= LIMITS.unsettledWritesMax ||
+      this.#order.pendingBytes >= LIMITS.unsettledBytesMax
     )
   }
 
@@ -76,7 +81,7 @@ export class PartySession implements IteratorOwner {
       case KIND.iteratorClose:
         return this.#onIteratorClose(reader)
       default:
-        return this.#sendUnknownKind(reader.id, reader.kind)
+        return this.#sendError(reader.id, reader.kind, unknownKind(reader.kind))
     }
   }
 
@@ -93,7 +98,10 @@ export class PartySession implements IteratorOwner {
   #onWrite(reader: FrameReader): void {
     const { id, kind } = reader
     this.#takeSequence(reader)
-    if (kind === KIND.skip) return this.#write(id, kind, [], false)
+    if (kind === KIND.skip) {
+      reader.finish()
+      return this.#write(id, kind, [], false)
+    }
     const flags = reader.uint8()
     if (kind === KIND.clear) return this.#clear(reader, flags)
     this.#write(id, kind, readPairs(reader), (flags & WRITE_FLAGS.sync) !== 0)
@@ -246,7 +254,7 @@ export class PartySession implements IteratorOwner {
       keys: (flags & ITERATOR_FLAGS.keys) !== 0,
       values: (flags & ITERATOR_FLAGS.values) !== 0,
       fillCache: (flags & ITERATOR_FLAGS.fillCache) !== 0,
-      stepBytes: highWaterMarkBytes === 0 ? LIMITS.scanStepBytes : highWaterMarkBytes
+      stepBytes: Math.min(highWaterMarkBytes || LIMITS.scanStepBytes, LIMITS.scanDemandBytesMax)
     }
     const keep = (flags & ITERATOR_FLAGS.keep) !== 0
     const iterator = new PartyIterator(options, keep, this.#engine.scanQueue, this)
@@ -256,7 +264,7 @@ export class PartySession implements IteratorOwner {
       TIMES.iteratorIdle / 4
     ).unref()
     this.#order.read(() => iterator.open(this.#engine.database))
-    if (count > 0) iterator.next(id, bytes, count)
+    if (count > 0) this.#demand(iterator, id, bytes, count)
     else this.#sendDone(id)
   }
 
@@ -268,7 +276,13 @@ export class PartySession implements IteratorOwner {
     reader.finish()
     const iterator = this.#iterators.get(iteratorId)
     if (iterator === undefined) return this.#sendIteratorGone(id, iteratorId)
-    iterator.next(id, bytes, Math.max(count, 1))
+    this.#demand(iterator, id, bytes, Math.max(count, 1))
+  }
+
+  /** A client may ask for less than a chunk at a time, never for more. */
+  #demand(iterator: PartyIterator, id: number, bytes: number, count: number): void {
+    this.#readsInFlight++
+    iterator.next(id, Math.min(bytes, LIMITS.scanChunkBytes), count)
   }
 
   #onIteratorSeek(reader: FrameReader): void {
@@ -280,7 +294,10 @@ export class PartySession implements IteratorOwner {
   #onIteratorClose(reader: FrameReader): void {
     const iteratorId = reader.uint32()
     reader.finish()
-    this.#iterators.get(iteratorId)?.close()
+    const iterator = this.#iterators.get(iteratorId)
+    if (iterator === undefined) return
+    this.#readsInFlight -= iterator.unanswered
+    iterator.close()
     this.#iterators.delete(iteratorId)
   }
 
@@ -295,21 +312,18 @@ export class PartySession implements IteratorOwner {
     }
   }
 
-  onEntries(id: number, iterator: PartyIterator, { entries, ended }: Entries): void {
-    const { keys, values } = iterator.options
-    const writer = this.#writer
-    writer.begin(KIND.entries, id)
-    writer.uint8(ended ? ANSWER_FLAGS.ended : 0)
-    writer.uint32(entries.length)
-    for (const [key, value] of entries) {
-      if (keys) writer.bytes(key)
-      if (values) writer.bytes(value)
+  onEntries(id: number, iterator: PartyIterator, answer: Entries): void {
+    try {
+      this.#sendEntries(id, iterator.options, answer)
+    } catch (error) {
+      this.#sendError(id, KIND.iteratorNext, error)
     }
-    this.#send()
+    this.#onReadsDone(1)
   }
 
   onIteratorError(id: number, error: Error): void {
     this.#sendError(id, KIND.iteratorNext, error)
+    this.#onReadsDone(1)
   }
 
   // Answers
@@ -324,6 +338,7 @@ export class PartySession implements IteratorOwner {
       this.#writer.begin(KIND.missing, id)
       return this.#send()
     }
+    if (value.length > VALUE_BYTES_MAX) return this.#sendError(id, KIND.get, tooLarge(value))
     this.#writer.begin(KIND.value, id)
     if (value.length < OWN_RANGE_BYTES) {
       this.#writer.tail(value)
@@ -350,15 +365,23 @@ export class PartySession implements IteratorOwner {
     } while (from < values.length)
   }
 
+  /** @throws PartyError `PARTYD_TOO_LARGE` when an entry is larger than a frame may be. */
+  #sendEntries(id: number, { keys, values }: ScanOptions, { entries, ended }: Entries): void {
+    const writer = this.#writer
+    writer.begin(KIND.entries, id)
+    writer.uint8(ended ? ANSWER_FLAGS.ended : 0)
+    writer.uint32(entries.length)
+    for (const [key, value] of entries) {
+      if (keys) writer.bytes(key)
+      if (values) writer.bytes(value)
+    }
+    this.#send()
+  }
+
   #sendPresence(id: number, present: readonly boolean[]): void {
     this.#writer.begin(KIND.presence, id)
     for (const isPresent of present) this.#writer.uint8(isPresent ? 1 : 0)
     this.#send()
-  }
-
-  #sendUnknownKind(id: number, kind: number): void {
-    const message = `This daemon does not know frames of kind ${kind}. Update partyd.`
-    this.#sendError(id, kind, new PartyError('PARTYD_INCOMPATIBLE', message))
   }
 
   #sendTooManyIterators(id: number): void {
@@ -388,6 +411,17 @@ export class PartySession implements IteratorOwner {
   }
 }
 
+/** The answer to a frame of a kind that has no meaning here: never dropped, or its sender would wait. */
+export function unknownKind(kind: number): PartyError {
+  const message = `This daemon does not know frames of kind ${kind} on this connection. Update partyd.`
+  return new PartyError('PARTYD_INCOMPATIBLE', message)
+}
+
+function tooLarge(value: Buffer): PartyError {
+  const message = `The value of ${value.length} bytes is larger than the ${VALUE_BYTES_MAX} that an answer can hold.`
+  return new PartyError('PARTYD_TOO_LARGE', message)
+}
+
 /** The pairs of a put, del or batch: key, value, key, value, …, all of them views of the frame. */
 function readPairs(reader: FrameReader): (Buffer | undefined)[] {
   if (reader.kind === KIND.put) return [reader.bytes(), reader.tail()]
@@ -395,9 +429,10 @@ function readPairs(reader: FrameReader): (Buffer | undefined)[] {
   const count = readCount(reader, 5)
   const pairs = new Array<Buffer | undefined>(count * 2)
   for (let index = 0; index < pairs.length; index += 2) {
-    const isPut = reader.uint8() === 1
+    const type = reader.uint8()
+    if (type > 1) throw new ProtocolError(`A batch has an operation of unknown type ${type}`)
     pairs[index] = reader.bytes()
-    pairs[index + 1] = isPut ? reader.bytes() : undefined
+    pairs[index + 1] = type === 1 ? reader.bytes() : undefined
   }
   reader.finish()
   return pairs

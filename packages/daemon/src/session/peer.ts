@@ -25,14 +25,19 @@ export function recognizePeer(
     }
     const onClose = (): void => finish(undefined)
     const onReadable = (): void => {
-      const first: Buffer | null = socket.read(1)
-      if (first === null) return
-      socket.unshift(first)
-      if (timer === undefined) onFirstByte()
-      if (first[0] !== PARTY_FIRST_BYTE) return finish('guest')
-      timer ??= setTimeout(finish, TIMES.hello, undefined)
-      const preface: Buffer | null = socket.read(PREFACE.length)
-      if (preface !== null) finish(preface.equals(PREFACE) ? 'party' : undefined)
+      if (timer === undefined) {
+        const first: Buffer | null = socket.read(1)
+        if (first === null) return
+        onFirstByte()
+        if (first[0] !== PARTY_FIRST_BYTE) {
+          socket.unshift(first)
+          return finish('guest')
+        }
+        // Not put back: what is put back is announced as readable, and one byte alone would be for ever.
+        timer = setTimeout(finish, TIMES.hello, undefined)
+      }
+      const rest: Buffer | null = socket.read(PREFACE.length - 1)
+      if (rest !== null) finish(rest.equals(PREFACE.subarray(1)) ? 'party' : undefined)
     }
     socket.on('readable', onReadable)
     socket.on('close', onClose)

@@ -14,6 +14,7 @@ export class SessionOrder {
   readonly #queue: CommitQueue
   /** Writes in the commit queue. */
   #uncommitted = 0
+  #pendingBytes = 0
   #status: 'flowing' | 'clearing' = 'flowing'
   readonly #held: HeldOperation[] = []
 
@@ -31,6 +32,11 @@ export class SessionOrder {
     return this.#uncommitted + this.#held.length
   }
 
+  /** Bytes of the puts and dels among them. */
+  get pendingBytes(): number {
+    return this.#pendingBytes
+  }
+
   read(run: () => void): void {
     if (this.isReadable) run()
     else this.#held.push({ kind: 'read', run })
@@ -39,9 +45,11 @@ export class SessionOrder {
   /** @param pairs key, value, key, value, …; a missing value deletes. */
   write(pairs: readonly (Buffer | undefined)[], sync: boolean, onCommitted: OnCommitted): void {
     const write = new DataWrite(pairs, sync, (error) => {
+      this.#pendingBytes -= write.bytes
       onCommitted(error)
       this.#onCommitted()
     })
+    this.#pendingBytes += write.bytes
     if (this.#held.length === 0 && this.#status === 'flowing') this.#enqueue(write)
     else this.#held.push({ kind: 'write', write })
   }

@@ -87,6 +87,10 @@ export class ClearWrite implements Write {
   }
 
   async #findKeys(database: Database): Promise<void> {
+    if (this.#remaining === 0) {
+      this.#status = 'ended'
+      return
+    }
     const scan = database.scan({
       range: this.#range,
       reverse: this.#reverse,

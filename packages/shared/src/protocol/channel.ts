@@ -9,6 +9,8 @@ import { FrameReader } from './frame.js'
 export interface ChannelOwner {
   /** The reader is at a new frame. An error thrown here closes the channel. */
   onFrame(reader: FrameReader): void
+  /** A frame made no sense, or `onFrame` threw. What is sent from here still leaves before the close. */
+  onFault?(error: Error): void
   /** Whether the owner has all the work it can take; it calls `resume()` when that changes. */
   isSaturated(): boolean
   /** The socket is gone; called once. The error is why, if anything went wrong. */
@@ -126,6 +128,8 @@ export class Channel {
   }
 
   #onData(chunk: Buffer): void {
+    // A peer that broke the protocol may go on sending while it is told so.
+    if (this.#status === 'closed') return
     this.reader.append(chunk)
     this.#read()
   }
@@ -138,6 +142,7 @@ export class Channel {
         if (this.#status === 'open' && this.#isFull()) this.#pause()
       }
     } catch (error) {
+      this.#owner.onFault?.(error as Error)
       this.#abort(error as Error)
     }
   }

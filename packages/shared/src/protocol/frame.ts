@@ -110,7 +110,9 @@ export class FrameWriter {
     }
     // A long value gets just the room it needs; a batch that grows bit by bit doubles.
     const wanted = bytes > CHUNK_BYTES ? begun + bytes + SLACK_BYTES : (begun + bytes) * 2
-    const chunk = Buffer.allocUnsafeSlow(Math.max(wanted, CHUNK_BYTES))
+    // Never more than the largest frame, or what fits the chunk would not be looked at again.
+    const size = Math.min(Math.max(wanted, CHUNK_BYTES), LIMITS.frameBytesMax)
+    const chunk = Buffer.allocUnsafeSlow(size)
     this.chunk.copy(chunk, 0, this.start, this.position)
     this.chunk = chunk
     this.start = 0
