@@ -31,7 +31,7 @@ import { WriteWindow } from './write-window.js'
 
 export class Connection implements ChannelOwner {
   readonly #directory: string
-  readonly #options: ResolvedOptions
+  #options: ResolvedOptions
   /** idle: no daemon, and no need of one · leaving: the daemon said goodbye and still answers. */
   #status: 'idle' | 'connecting' | 'open' | 'leaving' | 'closed' = 'idle'
   #channel: Channel | undefined
@@ -69,6 +69,7 @@ export class Connection implements ChannelOwner {
       this.#status = 'closed'
       throw error
     }
+    this.#options = forReconnecting(this.#options)
   }
 
   // Requests
@@ -137,11 +138,9 @@ export class Connection implements ChannelOwner {
   }
 
   #maySend(request: Request): boolean {
-    return (
-      this.#status === 'open' &&
-      this.#sent.size < LIMITS.unansweredRequestsMax &&
-      (!isWrite(request.kind) || this.#window.hasRoom(request.bytes))
-    )
+    if (this.#status !== 'open' || this.#sent.size >= LIMITS.unansweredRequestsMax) return false
+    // A write that is sent again has its place in the window already.
+    return !isWrite(request.kind) || request.sequence > 0 || this.#window.hasRoom(request.bytes)
   }
 
   #send(request: Request): void {
@@ -350,6 +349,11 @@ export class Connection implements ChannelOwner {
 }
 
 function ignore(): void {}
+
+/** The signal cancels `open()` and nothing later, and the database that `open()` made exists by now. */
+function forReconnecting(options: ResolvedOptions): ResolvedOptions {
+  return { ...options, signal: undefined, database: { ...options.database, errorIfExists: false } }
+}
 
 /** One side did not understand the other. The next daemon would not understand the same frames either. */
 function isIncomprehension(error: Error | undefined): error is PartyError {

@@ -10,6 +10,7 @@ import {
   type DialResult,
   dial,
   findEndpoint,
+  findLockHolder,
   type Hello,
   LevelError,
   LIMITS,
@@ -52,8 +53,11 @@ export async function connect(request: ConnectRequest): Promise<Link> {
   }
 }
 
-/** Elections under way in this process, by location: its databases need not compete with each other. */
-const elections = new Map<string, Promise<void>>()
+/**
+ * Elections under way in this process, by location: its databases need not compete with each other.
+ * Each resolves with what failed, if that is the location's fault and would fail for all of them.
+ */
+const elections = new Map<string, Promise<Error | undefined>>()
 
 class ConnectAttempt {
   readonly #request: ConnectRequest
@@ -115,7 +119,12 @@ class ConnectAttempt {
         throw new PartyError(
           'PARTYD_PERMISSION',
           `This user may not connect to ${endpoint}: ${cause.message}. Check who owns ${this.#location}.`,
-          { path: endpoint, endpoint, pid: readRendezvous(this.#location)?.pid, cause }
+          {
+            path: endpoint,
+            endpoint,
+            pid: this.#serverPid() ?? process.pid,
+            cause
+          }
         )
     }
   }
@@ -123,16 +132,13 @@ class ConnectAttempt {
   /** Makes sure that one client starts a daemon while the others wait for it. */
   async #elect(endpoint: string): Promise<void> {
     const running = elections.get(this.#location)
-    if (running !== undefined) {
-      await running
-      return
-    }
+    if (running !== undefined) return this.#awaitElection(running)
     const election = this.#holdElection(endpoint)
     elections.set(
       this.#location,
       election.then(
-        () => {},
-        () => {}
+        () => undefined,
+        (error: Error) => (isLocationsFault(error) ? error : undefined)
       )
     )
     try {
@@ -140,6 +146,18 @@ class ConnectAttempt {
     } finally {
       elections.delete(this.#location)
     }
+  }
+
+  async #awaitElection(running: Promise<Error | undefined>): Promise<void> {
+    const { signal } = this.#deadline
+    let onAbort = (): void => {}
+    const aborted = new Promise<undefined>((resolve) => {
+      onAbort = () => resolve(undefined)
+      signal.addEventListener('abort', onAbort, { once: true })
+    })
+    const error = await Promise.race([running, aborted])
+    signal.removeEventListener('abort', onAbort)
+    if (error !== undefined) throw error
   }
 
   async #holdElection(endpoint: string): Promise<void> {
@@ -164,6 +182,7 @@ class ConnectAttempt {
     const { options } = this.#request
     const result = await launchDaemon(this.#location, {
       ...options,
+      signal: this.#deadline.signal,
       onProgress: () => this.#deadline.extend()
     })
     switch (result.status) {
@@ -171,6 +190,9 @@ class ConnectAttempt {
         this.#launched = result
         return
       case 'deferred':
+        return
+      case 'pending':
+        if (this.#deadline.isReached) throw result.error
         return
       case 'failed':
         throw result.error
@@ -211,6 +233,11 @@ class ConnectAttempt {
     throw this.#lastFailure?.status === 'absent' ? this.#notRunning() : this.#unresponsive()
   }
 
+  /** Another user may not read who serves, but may ask the kernel. */
+  #serverPid(): number | undefined {
+    return readRendezvous(this.#location)?.pid ?? findLockHolder(this.#location)?.pid
+  }
+
   #notRunning(): PartyError {
     const hint = this.#request.options.autospawn ? '' : ' and this client may not start one'
     return new PartyError(
@@ -240,6 +267,12 @@ class ConnectAttempt {
     const details = { path: this.#location, pid: process.pid }
     return new LevelError('LEVEL_INVALID_ARGUMENT', message, details)
   }
+}
+
+/** Whether a daemon started with other options would fail for the same reason. */
+function isLocationsFault(error: Error): boolean {
+  const { code } = error as LevelError
+  return code === 'LEVEL_LOCKED' || code === 'LEVEL_CORRUPTION' || code === 'LEVEL_IO_ERROR'
 }
 
 /**

@@ -112,6 +112,10 @@ async function isWanted(stream: Duplex): Promise<boolean> {
       once(stream, 'readable', { signal }).then(() => true),
       once(stream, 'close', { signal }).then(() => false)
     ])
+  } catch (error) {
+    // Closing the guest destroys the stream, which makes an error of that.
+    if ((error as NodeJS.ErrnoException).code !== 'ABORT_ERR') throw error
+    return false
   } finally {
     controller.abort()
   }

@@ -62,7 +62,8 @@ export function resolveOptions(options: object): ResolvedOptions {
     retryTimeoutMs: milliseconds(given, 'retryTimeoutMs', TIMES.retry),
     connectTimeoutMs: milliseconds(given, 'connectTimeoutMs', TIMES.connect),
     autospawn: boolean(given, 'autospawn', true),
-    idleTimeoutMs: milliseconds(given, 'idleTimeoutMs', TIMES.idle),
+    // The daemon's command line takes a whole number.
+    idleTimeoutMs: Math.ceil(milliseconds(given, 'idleTimeoutMs', TIMES.idle)),
     signal: given['signal'] as AbortSignal | undefined,
     spawn: (given['spawn'] ?? {}) as SpawnOptions,
     database: databaseOptions(given)

@@ -111,12 +111,16 @@ export class PartyLevel<KDefault = string, VDefault = string> extends AbstractLe
 
   // Opening and closing
 
-  override async open(options?: OpenOptions): Promise<void> {
-    try {
-      await super.open(options as AbstractOpenOptions)
-    } catch (error) {
-      throw withCause(error as Error, this.#openError)
-    }
+  /**
+   * Only the error of a passive open lacks its cause. Any other promise is abstract-level's own: one
+   * that settles a tick later would find a `close()` of the same turn already under way.
+   */
+  override open(options?: OpenOptions): Promise<void> {
+    const opened = super.open(options as AbstractOpenOptions)
+    if (!options?.passive) return opened
+    return opened.catch((error: Error) => {
+      throw withCause(error, this.#openError)
+    })
   }
 
   async _open(options: OpenOptions): Promise<void> {
@@ -250,6 +254,15 @@ export class PartyLevel<KDefault = string, VDefault = string> extends AbstractLe
 /** A sublevel whose deferred operations, too, learn why the database could not be opened. */
 class PartySublevel extends AbstractSublevel<AbstractLevel<Bytes>, Bytes, unknown, unknown> {
   #openError: Error | undefined
+
+  /** A sublevel of this one waits for it by a passive open. */
+  override open(options?: AbstractOpenOptions): Promise<void> {
+    const opened = super.open(options as AbstractOpenOptions)
+    if (!options?.passive) return opened
+    return opened.catch((error: Error) => {
+      throw withCause(error, this.#openError)
+    })
+  }
 
   async _open(options: AbstractOpenOptions): Promise<void> {
     this.#openError = undefined

@@ -64,7 +64,8 @@ async function openWhenFree(options: ClaimOptions): Promise<Database> {
     if (isLastTry) throw lockedError(location)
     await assertNotServed(location)
     options.onProgress(describeWait(location))
-    await sleep(delay, undefined, { signal })
+    // Aborted, it rejects with an error of its own: the loop throws the signal's reason.
+    await sleep(delay, undefined, { signal }).catch(() => signal.throwIfAborted())
     delay = Math.min(delay * 2, TIMES.lockPollMax)
   }
 }

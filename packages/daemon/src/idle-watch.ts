@@ -2,12 +2,15 @@
 
 import { TIMES } from '@partyd/shared'
 
+/** Longest delay a Node timer takes, 24 days; longer ones fire at once. */
+const TIMER_MAX_MS = 0x7fff_ffff
+
 export class IdleWatch {
   readonly #timeoutMs: number
   readonly #onIdle: () => void
   #timer: NodeJS.Timeout | undefined
 
-  /** @param timeoutMs Infinity for never. */
+  /** @param timeoutMs Infinity for never, as is anything beyond what a timer takes. */
   constructor(timeoutMs: number, onIdle: () => void) {
     this.#timeoutMs = timeoutMs
     this.#onIdle = onIdle
@@ -31,7 +34,7 @@ export class IdleWatch {
 
   #arm(ms: number): void {
     this.stop()
-    if (ms === Number.POSITIVE_INFINITY) return
+    if (ms > TIMER_MAX_MS) return
     this.#timer = setTimeout(this.#onIdle, ms)
   }
 }

@@ -48,10 +48,11 @@ export interface ErrorDetails {
 /** Base of the two kinds of error below: a message, a code and what it is about. */
 class CodedError extends Error {
   readonly code: string
-  readonly operation?: string
-  readonly path?: string
-  readonly pid?: number
-  readonly endpoint?: string
+  // Declared only: a printed error shows no field that it does not have.
+  declare readonly operation?: string
+  declare readonly path?: string
+  declare readonly pid?: number
+  declare readonly endpoint?: string
 
   constructor(code: string, message: string, details: ErrorDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause })

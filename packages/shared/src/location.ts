@@ -143,7 +143,12 @@ export function isPlausibleEndpoint(
  */
 export function assertPrivateDirectory(endpoint: string, platform: Platform): void {
   const directory = dirname(endpoint)
-  mkdirSync(directory, { recursive: true, mode: 0o700 })
+  try {
+    mkdirSync(directory, { recursive: true, mode: 0o700 })
+  } catch (error) {
+    // A file or a link to nowhere is in the way: the look at it below says so.
+    if (lstatSync(directory, { throwIfNoEntry: false }) === undefined) throw error
+  }
   const stat = lstatSync(directory)
   const problem = !stat.isDirectory()
     ? 'is not a directory'

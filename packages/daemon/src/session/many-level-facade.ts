@@ -185,6 +185,9 @@ class GuestIterator<T> implements IteratorOwner {
   onIteratorError(_id: number, error: Error): void {
     this.#callback?.(error)
   }
+
+  /** The host asks for one chunk at a time. */
+  onDemandChange(): void {}
 }
 
 const EMPTY = Buffer.alloc(0)

@@ -15,6 +15,8 @@ export interface Entries {
 export interface IteratorOwner {
   onEntries(id: number, iterator: PartyIterator, answer: Entries): void
   onIteratorError(id: number, error: Error): void
+  /** The bytes that it still has to answer have become so many more, or fewer. */
+  onDemandChange(bytes: number): void
 }
 
 type Command =
@@ -32,7 +34,7 @@ export class PartyIterator implements Scan {
   /** waiting: for earlier writes · idle: no demand · queued: has or waits for its turn. */
   #status: 'waiting' | 'idle' | 'queued' | 'closed' = 'waiting'
   #ended = false
-  #unanswered = 0
+  #demandedBytes = 0
   #lastDemandAt: number = Date.now()
 
   constructor(options: ScanOptions, keep: boolean, queue: ScanQueue, owner: IteratorOwner) {
@@ -47,11 +49,6 @@ export class PartyIterator implements Scan {
     return this.#status === 'idle' && !this.keep ? this.#lastDemandAt : undefined
   }
 
-  /** Demands that wait for an answer, and are dropped by a close. */
-  get unanswered(): number {
-    return this.#unanswered
-  }
-
   /** Takes the snapshot. Demands that came before wait for this. */
   open(database: Database): void {
     if (this.#status !== 'waiting') return
@@ -62,12 +59,9 @@ export class PartyIterator implements Scan {
 
   next(id: number, bytes: number, count: number): void {
     this.#lastDemandAt = Date.now()
-    this.#commands.push({
-      kind: 'next',
-      id,
-      bytes: Math.min(bytes, LIMITS.scanDemandBytesMax),
-      count
-    })
+    const bytesMax = Math.min(bytes, LIMITS.scanDemandBytesMax)
+    this.#commands.push({ kind: 'next', id, bytes: bytesMax, count })
+    this.#changeDemand(this.#cost(bytesMax))
     this.#work()
   }
 
@@ -83,6 +77,17 @@ export class PartyIterator implements Scan {
     if (this.#status !== 'queued') void this.#scan?.close()
     this.#status = 'closed'
     this.#commands.length = 0
+    this.#changeDemand(-this.#demandedBytes)
+  }
+
+  /** However little is asked for, a step reads as much as it does. */
+  #cost(bytes: number): number {
+    return Math.max(bytes, this.options.stepBytes)
+  }
+
+  #changeDemand(bytes: number): void {
+    this.#demandedBytes += bytes
+    this.#owner.onDemandChange(bytes)
   }
 
   #work(): void {
@@ -129,9 +134,10 @@ export class PartyIterator implements Scan {
       answer = error as Error
     }
     if (this.#isClosed) return
-    this.#unanswered--
     if (answer instanceof Error) this.#owner.onIteratorError(id, answer)
     else this.#owner.onEntries(id, this, answer)
+    // Last: it may let the next frame in, and that may close this iterator.
+    if (!this.#isClosed) this.#changeDemand(-this.#cost(bytes))
   }
 
   /** Reads a step, and while nobody else waits as many more as the demand allows. */

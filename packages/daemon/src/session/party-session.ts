@@ -41,6 +41,8 @@ export class PartySession implements IteratorOwner {
   #iteratorSweep: NodeJS.Timeout | undefined
   #lastSequence: number
   #readsInFlight = 0
+  /** Bytes that iterators have been asked for and have not answered. */
+  #demandedBytes = 0
   #status: 'open' | 'closed' = 'open'
 
   /** @param settledThrough the last sequence number of this session that needs no answer any more. */
@@ -55,6 +57,7 @@ export class PartySession implements IteratorOwner {
   get isSaturated(): boolean {
     return (
       this.#readsInFlight >= LIMITS.readsInFlightMax ||
+      this.#demandedBytes >= LIMITS.scanDemandBytesMax ||
       this.#order.pendingOperations >= LIMITS.unsettledWritesMax ||
       this.#order.pendingBytes >= LIMITS.unsettledBytesMax
     )
@@ -264,7 +267,7 @@ export class PartySession implements IteratorOwner {
       TIMES.iteratorIdle / 4
     ).unref()
     this.#order.read(() => iterator.open(this.#engine.database))
-    if (count > 0) this.#demand(iterator, id, bytes, count)
+    if (count > 0) iterator.next(id, bytes, count)
     else this.#sendDone(id)
   }
 
@@ -276,13 +279,7 @@ export class PartySession implements IteratorOwner {
     reader.finish()
     const iterator = this.#iterators.get(iteratorId)
     if (iterator === undefined) return this.#sendIteratorGone(id, iteratorId)
-    this.#demand(iterator, id, bytes, Math.max(count, 1))
-  }
-
-  /** A client may ask for less than a chunk at a time, never for more. */
-  #demand(iterator: PartyIterator, id: number, bytes: number, count: number): void {
-    this.#readsInFlight++
-    iterator.next(id, Math.min(bytes, LIMITS.scanChunkBytes), count)
+    iterator.next(id, bytes, Math.max(count, 1))
   }
 
   #onIteratorSeek(reader: FrameReader): void {
@@ -294,10 +291,7 @@ export class PartySession implements IteratorOwner {
   #onIteratorClose(reader: FrameReader): void {
     const iteratorId = reader.uint32()
     reader.finish()
-    const iterator = this.#iterators.get(iteratorId)
-    if (iterator === undefined) return
-    this.#readsInFlight -= iterator.unanswered
-    iterator.close()
+    this.#iterators.get(iteratorId)?.close()
     this.#iterators.delete(iteratorId)
   }
 
@@ -318,12 +312,15 @@ export class PartySession implements IteratorOwner {
     } catch (error) {
       this.#sendError(id, KIND.iteratorNext, error)
     }
-    this.#onReadsDone(1)
   }
 
   onIteratorError(id: number, error: Error): void {
     this.#sendError(id, KIND.iteratorNext, error)
-    this.#onReadsDone(1)
+  }
+
+  onDemandChange(bytes: number): void {
+    this.#demandedBytes += bytes
+    if (bytes < 0) this.#channel.resume()
   }
 
   // Answers

@@ -128,7 +128,6 @@ export class Channel {
   }
 
   #onData(chunk: Buffer): void {
-    // A peer that broke the protocol may go on sending while it is told so.
     if (this.#status === 'closed') return
     this.reader.append(chunk)
     this.#read()
@@ -156,10 +155,12 @@ export class Channel {
     this.#socket.pause()
   }
 
-  /** Closes after the peer has had a moment to read why. */
+  /**
+   * Closes after the peer has had a moment to read why. Until then its bytes are read and dropped:
+   * closed at once, the socket would fail the peer's next write before it has read anything.
+   */
   #abort(error: Error): void {
-    this.flush()
-    this.#socket.destroySoon()
+    this.end()
     setTimeout(() => this.#socket.destroy(), LAST_WORDS_MS).unref()
     this.#error ??= error
     this.#onClose()

@@ -108,8 +108,10 @@ export class FrameWriter {
         `A frame of ${begun + bytes} bytes is larger than the ${LIMITS.frameBytesMax} allowed. Split the batch or the value.`
       )
     }
-    // A long value gets just the room it needs; a batch that grows bit by bit doubles.
-    const wanted = bytes > CHUNK_BYTES ? begun + bytes + SLACK_BYTES : (begun + bytes) * 2
+    // A long value gets just the room it needs. What grows value by value doubles, however long
+    // each of them is, or the frame would be copied once for each.
+    const isLongValue = bytes > CHUNK_BYTES && begun < bytes
+    const wanted = isLongValue ? begun + bytes + SLACK_BYTES : (begun + bytes) * 2
     // Never more than the largest frame, or what fits the chunk would not be looked at again.
     const size = Math.min(Math.max(wanted, CHUNK_BYTES), LIMITS.frameBytesMax)
     const chunk = Buffer.allocUnsafeSlow(size)

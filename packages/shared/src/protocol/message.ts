@@ -167,18 +167,20 @@ export function parseObject(text: string, name: string): Record<string, unknown>
 /** @throws ProtocolError when a field of the hello is missing or of the wrong type. */
 export function parseHello(text: string): Hello {
   const value = parseObject(text, 'hello')
-  const { proto, mode, nonce, sessionId, attempt, settledThrough, sentThrough } = value
+  const { proto, mode, sessionId, attempt, generation, settledThrough, sentThrough } = value
   const valid =
     Array.isArray(proto) &&
     proto.length === 2 &&
     proto.every(isCount) &&
     (mode === 'retry' || mode === 'once' || mode === 'control') &&
-    typeof nonce === 'string' &&
-    Array.isArray(value['features']) &&
+    typeof value['version'] === 'string' &&
+    typeof value['nonce'] === 'string' &&
+    isTextList(value['features']) &&
     (mode !== 'retry' ||
       (typeof sessionId === 'string' &&
         /^[0-9a-f]{32}$/.test(sessionId) &&
         isCount(attempt) &&
+        (generation === null || typeof generation === 'string') &&
         isCount(settledThrough) &&
         isCount(sentThrough) &&
         settledThrough <= sentThrough))
@@ -189,18 +191,31 @@ export function parseHello(text: string): Hello {
 /** @throws ProtocolError when a field of the welcome is missing or of the wrong type. */
 export function parseWelcome(text: string): Welcome {
   const value = parseObject(text, 'welcome')
+  const { mode, generation, applied, results } = value
   const valid =
     isCount(value['proto']) &&
+    typeof value['version'] === 'string' &&
     typeof value['nonce'] === 'string' &&
     typeof value['instanceId'] === 'string' &&
     isCount(value['pid']) &&
-    Array.isArray(value['features']) &&
-    (value['applied'] === null || isCount(value['applied'])) &&
-    Array.isArray(value['results'])
+    isTextList(value['features']) &&
+    (mode === 'auto' || mode === 'foreground' || mode === 'service') &&
+    (generation === null || typeof generation === 'string') &&
+    (applied === null || isCount(applied)) &&
+    Array.isArray(results) &&
+    results.every(isResult)
   if (!valid) throw new ProtocolError('A welcome lacks a field or has one of the wrong type')
   return value as unknown as Welcome
 }
 
 function isCount(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 0
+}
+
+function isTextList(value: unknown): value is string[] {
+  return Array.isArray(value) && value.every((item) => typeof item === 'string')
+}
+
+function isResult(value: unknown): value is [sequence: number, code: number] {
+  return Array.isArray(value) && value.length === 2 && value.every(isCount)
 }
