@@ -1,7 +1,6 @@
 // The daemon as the client sees it: sends requests in order, matches answers to them, and finds
 // the next daemon when this one goes away. Reads top-down as a connection's life.
 
-import { randomBytes } from 'node:crypto'
 import {
   Channel,
   type ChannelOwner,
@@ -18,16 +17,19 @@ import {
   PartyError,
   ProtocolError,
   parseObject,
+  RESULT,
+  resultError,
   SEQUENCE_OFFSET,
   type WireError,
   writeUint32At
 } from '@partyd/shared'
+import { decodeDone } from './answers.js'
 import { connect, type Link } from './connector.js'
 import type { ResolvedOptions } from './options.js'
 import { PACKAGE_VERSION } from './package-version.js'
 import { type Decoder, type IteratorLink, MORE, Request } from './request.js'
 import { RequestQueue } from './request-queue.js'
-import { WriteWindow } from './write-window.js'
+import { Session, type Verdict } from './session.js'
 
 export class Connection implements ChannelOwner {
   readonly #directory: string
@@ -43,17 +45,13 @@ export class Connection implements ChannelOwner {
   readonly #unsent = new RequestQueue()
   /** Sent and not answered, by id, in the order sent. */
   readonly #sent = new Map<number, Request>()
-  #window = new WriteWindow()
+  #session = new Session()
   #nextId = 1
   #nextIteratorId = 1
 
   /** Operations that somebody awaits: as long as there are any, the process stays alive. */
   #awaited = 0
   #whenQuiet: (() => void)[] = []
-
-  readonly #sessionId = randomBytes(16).toString('hex')
-  #attempt = 0
-  #generation: string | null = null
 
   constructor(directory: string, options: ResolvedOptions) {
     this.#directory = directory
@@ -140,7 +138,7 @@ export class Connection implements ChannelOwner {
     return (
       this.#status === 'open' &&
       this.#sent.size < LIMITS.unansweredRequestsMax &&
-      (!isWrite(request.kind) || this.#window.hasRoom(request.bytes))
+      (!isWrite(request.kind) || this.#session.window.hasRoom(request.bytes))
     )
   }
 
@@ -151,12 +149,40 @@ export class Connection implements ChannelOwner {
       request.id = this.#createId()
       writeUint32At(chunk, start + 4, request.id)
     }
-    if (isWrite(request.kind)) {
-      if (request.sequence === 0) request.sequence = this.#window.take(request.bytes)
-      this.#window.stamp(chunk, start + SEQUENCE_OFFSET, request.sequence)
-    }
+    if (isWrite(request.kind)) this.#number(request)
     if (hasAnswer(request.kind)) this.#sent.set(request.id, request)
     this.#channel?.send(chunk, start, end)
+  }
+
+  /** A write gets its number when it is first sent, so that unsent ones leave no gap. */
+  #number(request: Request): void {
+    const { window } = this.#session
+    if (request.sequence === 0) request.sequence = window.take(request.bytes)
+    const { sequence, chunk, start } = request
+    for (let gap = window.takeGap(sequence); gap !== undefined; gap = window.takeGap(sequence)) {
+      this.#sendSkip(gap)
+    }
+    window.stamp(chunk, start + SEQUENCE_OFFSET, sequence)
+  }
+
+  /** Takes the place of a write that nobody waits for any more. */
+  #sendSkip(sequence: number): void {
+    const writer = this.begin(KIND.skip)
+    writer.end()
+    const { chunk, start, position } = writer
+    const skip = new Request(
+      KIND.skip,
+      chunk,
+      start,
+      position,
+      decodeDone,
+      ignore,
+      ignore,
+      undefined
+    )
+    skip.isAwaited = false
+    skip.sequence = sequence
+    this.#send(skip as Request)
   }
 
   /** Ties an iterator that is being opened to this link; false for one that was opened on another. */
@@ -199,11 +225,13 @@ export class Connection implements ChannelOwner {
       throw new ProtocolError(`An answer to request ${reader.id}, which nobody made`)
     }
     if (reader.kind === KIND.error) {
-      this.#fail(request, decodeError(reader, request.kind))
+      const error = decodeError(reader, request.kind)
+      this.#onAnswered(request)
+      request.reject(error)
     } else {
       const value = request.decode(reader, request)
       if (value === MORE) return
-      this.#finish(request)
+      this.#onAnswered(request)
       request.resolve(value)
     }
     if (!this.#unsent.isEmpty) this.#sendWaiting()
@@ -214,16 +242,21 @@ export class Connection implements ChannelOwner {
     return false
   }
 
-  /** The request is answered, or never will be. */
-  #finish(request: Request): void {
-    this.#sent.delete(request.id)
-    if (request.sequence > 0) this.#window.settle(request.sequence, request.bytes)
-    if (request.iterator === undefined) this.release()
+  #onAnswered(request: Request): void {
+    if (request.sequence > 0) this.#session.window.settle(request.sequence, request.bytes)
+    this.#forget(request)
   }
 
+  /** The request will not be answered any more. */
   #fail(request: Request, error: Error): void {
-    this.#finish(request)
+    if (request.sequence > 0) this.#session.window.abandon(request.bytes)
+    this.#forget(request)
     request.reject(error)
+  }
+
+  #forget(request: Request): void {
+    this.#sent.delete(request.id)
+    if (request.isAwaited) this.release()
   }
 
   /** What the daemon says unasked. */
@@ -232,7 +265,7 @@ export class Connection implements ChannelOwner {
       case KIND.goodbye:
         return this.#onGoodbye()
       case KIND.generation:
-        this.#generation = reader.tailText()
+        this.#session.generation = reader.tailText()
         return
       case KIND.error:
         throw decodeError(reader, KIND.hello)
@@ -248,18 +281,25 @@ export class Connection implements ChannelOwner {
     if (this.#sent.size === 0) this.#leave()
   }
 
-  /** Everything is answered: the daemon need not remember us. */
+  /** Everything is answered: the daemon need not remember this session, and the next has no past. */
   #leave(): void {
     this.#sendSettled()
     this.#channel?.end()
+    this.#beginSession()
   }
 
   #sendSettled(): void {
     const writer = this.#writer
     writer.begin(KIND.settled, 0)
-    writer.uint53(this.#window.sentThrough)
+    writer.uint53(this.#session.window.sentThrough)
     writer.end()
     this.#channel?.send(writer.chunk, writer.start, writer.position)
+  }
+
+  /** What waits and had a number, from an earlier link, is known not to be in the database. */
+  #beginSession(): void {
+    this.#session = new Session()
+    for (const request of this.#unsent) request.sequence = 0
   }
 
   // Losing a daemon, and finding the next
@@ -299,36 +339,63 @@ export class Connection implements ChannelOwner {
   }
 
   async #connect(timeoutMs: number): Promise<void> {
-    const link = await connect({
-      directory: this.#directory,
-      options: this.#options,
-      timeoutMs,
-      createHello: () => this.#createHello()
-    })
-    if (this.#status !== 'connecting') {
-      link.socket.destroy()
-      return
-    }
-    // Without retry nothing outlives a link, and the daemon counts from the beginning.
-    if (!this.#options.retry) this.#window = new WriteWindow()
-    this.#link = link
-    this.#linkNumber++
-    this.#generation = link.welcome.generation
-    this.#channel = new Channel(link.socket, this)
-    if (this.#awaited === 0) this.#channel.unref()
-    this.#status = 'open'
-    this.#sendWaiting()
+    do {
+      const link = await connect({
+        directory: this.#directory,
+        options: this.#options,
+        timeoutMs,
+        createHello: () => this.#createHello()
+      })
+      if (this.#status !== 'connecting') return void link.socket.destroy()
+      this.#take(link)
+    } while (this.#status === 'connecting')
   }
 
   #createHello(): Hello {
-    if (!this.#options.retry) return createHello('once', PACKAGE_VERSION)
-    return {
-      ...createHello('retry', PACKAGE_VERSION),
-      sessionId: this.#sessionId,
-      attempt: ++this.#attempt,
-      generation: this.#generation,
-      settledThrough: this.#window.settledThrough,
-      sentThrough: this.#window.sentThrough
+    return this.#options.retry ? this.#session.createHello() : createHello('once', PACKAGE_VERSION)
+  }
+
+  /** Goes on with the session on a new link, if the daemon knows it; else begins another. */
+  #take(link: Link): void {
+    // Without retry nothing outlives a link, and the daemon counts from the beginning.
+    if (!this.#options.retry) this.#session = new Session()
+    const verdict = this.#session.judge(link.welcome)
+    this.#link = link
+    if (verdict.status === 'restart') {
+      link.socket.destroy()
+      this.#failNumbered((request) => inDoubt(verdict, request, link))
+      this.#beginSession()
+      return
+    }
+    this.#session.generation = link.welcome.generation
+    this.#session.window.resume(verdict.applied)
+    this.#linkNumber++
+    this.#channel = new Channel(link.socket, this)
+    if (this.#awaited === 0) this.#channel.unref()
+    this.#status = 'open'
+    this.#settleApplied(verdict.applied, verdict.results)
+    this.#sendWaiting()
+  }
+
+  /** The answers to these writes were lost, but they are in the database. */
+  #settleApplied(applied: number, results: ReadonlyMap<number, number>): void {
+    for (const request of this.#unsent.take(
+      ({ sequence }) => sequence > 0 && sequence <= applied
+    )) {
+      const error = resultError(
+        results.get(request.sequence) ?? RESULT.ok,
+        operationName(request.kind)
+      )
+      this.#onAnswered(request)
+      if (error === undefined) request.resolve(undefined)
+      else request.reject(error)
+    }
+  }
+
+  /** Fails the writes that were sent on an earlier link and never answered. */
+  #failNumbered(createError: (request: Request) => Error): void {
+    for (const request of this.#unsent.take(({ sequence }) => sequence > 0)) {
+      this.#fail(request, createError(request))
     }
   }
 
@@ -368,6 +435,20 @@ function decodeError(reader: FrameReader, kind: number): Error {
 
 function operationName(kind: number): string {
   return OPERATION_NAMES[kind] ?? 'operation'
+}
+
+/** Why a sent write cannot be carried to its end. */
+function inDoubt(
+  { code }: Extract<Verdict, { status: 'restart' }>,
+  { kind }: Request,
+  { endpoint, welcome }: Link
+): PartyError {
+  const operation = operationName(kind)
+  const message =
+    code === 'PARTYD_DATABASE_REPLACED'
+      ? `The database went back in time: it lacks writes that it had acknowledged. The outcome of ${operation}() is lost with them.`
+      : `The outcome of ${operation}() is unknown: the daemon that got it went away, and so did its record. Read before repeating it.`
+  return new PartyError(code, message, { operation, endpoint, pid: welcome.pid })
 }
 
 function connectionLost(kind: number, link?: Link, cause?: Error): LevelError {

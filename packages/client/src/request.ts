@@ -37,6 +37,8 @@ export class Request<T = unknown> implements AnswerParts {
   /** For writes; assigned likewise, so that unsent writes leave no gap. */
   sequence = 0
   parts: unknown[] | undefined = undefined
+  /** Whether it keeps the process alive. An iterator does so itself, while it is awaited. */
+  isAwaited: boolean
 
   constructor(
     kind: number,
@@ -56,6 +58,7 @@ export class Request<T = unknown> implements AnswerParts {
     this.resolve = resolve
     this.reject = reject
     this.iterator = iterator
+    this.isAwaited = iterator === undefined
   }
 
   get bytes(): number {

@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import {
   Channel,
   createHello,
+  type DialFailure,
   type Dialled,
   dial,
   FrameWriter,
@@ -15,6 +16,8 @@ import {
   readRendezvous,
   TIMES
 } from '@partyd/shared'
+import { Backoff } from './backoff.js'
+import { Deadline } from './deadline.js'
 import { PACKAGE_VERSION } from './package-version.js'
 
 /**
@@ -25,16 +28,39 @@ export async function stop(directory: string): Promise<void> {
   if (!existsSync(directory)) return
   const location = realpathSync.native(directory)
   const pid = readRendezvous(location)?.pid
-  const endpoint = findEndpoint(location)
-  const signal = AbortSignal.timeout(TIMES.connect)
-  const result = await dial(endpoint, createHello('control', PACKAGE_VERSION), signal)
-  if (result.status === 'welcome') await requestStop(result)
-  else if (result.status !== 'absent' && result.status !== 'leaving') {
-    const code = result.status === 'forbidden' ? 'PARTYD_PERMISSION' : 'PARTYD_UNRESPONSIVE'
-    const message = `Cannot stop the daemon of ${location}: ${result.cause.message}`
-    throw new PartyError(code, message, { path: location, pid, endpoint, cause: result.cause })
+  const deadline = new Deadline(TIMES.connect, undefined)
+  try {
+    await stopDaemon(location, deadline)
+  } finally {
+    deadline.clear()
   }
   await lockReleased(location, pid)
+}
+
+async function stopDaemon(location: string, deadline: Deadline): Promise<void> {
+  const backoff = new Backoff()
+  for (;;) {
+    const endpoint = findEndpoint(location)
+    const hello = createHello('control', PACKAGE_VERSION)
+    const result = await dial(endpoint, hello, deadline.signal)
+    if (result.status === 'welcome') return requestStop(result)
+    if (result.status === 'absent') return
+    const isHopeless = result.status === 'forbidden' || result.status === 'refused'
+    if (isHopeless || deadline.isReached) throw cannotStop(location, endpoint, result)
+    // It may be on its way out, or have been killed while it answered.
+    await sleep(backoff.next())
+  }
+}
+
+function cannotStop(
+  location: string,
+  endpoint: string,
+  { status, cause }: DialFailure
+): PartyError {
+  const code = status === 'forbidden' ? 'PARTYD_PERMISSION' : 'PARTYD_UNRESPONSIVE'
+  const pid = readRendezvous(location)?.pid
+  const message = `Cannot stop the daemon of ${location}: ${cause.message}`
+  return new PartyError(code, message, { path: location, pid, endpoint, cause })
 }
 
 /** Resolves when the daemon says that it has let go, or is gone. */

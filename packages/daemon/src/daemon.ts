@@ -28,11 +28,14 @@ import { probe } from './probe.js'
 import { Connections } from './session/connections.js'
 import type { Engine } from './session/engine.js'
 import type { PartyConnection } from './session/party-connection.js'
+import { SessionRegistry } from './session/session-registry.js'
 import { StartChannel } from './start-channel.js'
 import { AlreadyRunning, StartError } from './start-error.js'
 import { CommitQueue } from './store/commit-queue.js'
+import type { Database } from './store/database.js'
 import { ReadPath } from './store/read-path.js'
 import { ScanQueue } from './store/scan-queue.js'
+import { SessionRecords } from './store/session-records.js'
 
 /** How long after READY the parts that were left out to be quick are loaded. */
 const LOAD_REST_MS = 500
@@ -143,7 +146,11 @@ class Daemon {
       beforeBatch: () => readPath.dispatch(),
       onWriteFailed: (error) => this.#onWriteFailed(error)
     })
-    this.#engine = { database, commitQueue, readPath, scanQueue: new ScanQueue() }
+    const records = await openRecords(database, this.#location)
+    const sessions = new SessionRegistry(records, commitQueue, () =>
+      this.#connections?.sayGeneration(records.generation)
+    )
+    this.#engine = { database, commitQueue, readPath, scanQueue: new ScanQueue(), sessions }
     const connections = this.#createConnections(this.#engine)
     this.#connections = connections
     const server = createServer((socket) => void connections.admit(socket))
@@ -257,7 +264,7 @@ class Daemon {
   async #drain(reason: GoodbyeReason): Promise<void> {
     if (this.#status !== 'serving') return
     this.#status = 'draining'
-    const { database, commitQueue } = this.#engine as Engine
+    const { database, sessions } = this.#engine as Engine
     const connections = this.#connections as Connections
     this.#log.info(`stopping: ${reason}`, { clients: connections.clientCount })
     this.#idleWatch?.stop()
@@ -266,7 +273,7 @@ class Daemon {
     await this.#waitForClients(connections)
     this.#endpoint?.close()
     connections.destroyAll()
-    await commitQueue.idle()
+    await sessions.removeAll()
     this.#removeFiles()
     this.#log.info('stopped')
     await this.#log.load()
@@ -379,6 +386,19 @@ class Daemon {
       file: location === undefined ? undefined : this.#logFile,
       base: { pid: process.pid, instanceId: this.#instanceId }
     })
+  }
+}
+
+async function openRecords(database: Database, location: string): Promise<SessionRecords> {
+  try {
+    return await SessionRecords.open(database)
+  } catch (cause) {
+    const message = `The session records in ${location} were written by another version of partyd: ${(cause as Error).message}`
+    const details = { path: location, pid: process.pid, cause }
+    throw new StartError(
+      'incompatibleData',
+      new PartyError('PARTYD_INCOMPATIBLE', message, details)
+    )
   }
 }
 

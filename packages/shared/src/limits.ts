@@ -25,6 +25,8 @@ export const LIMITS = {
   batchOperationsMax: 8192,
   /** Bytes in one LevelDB batch: LevelDB's own write buffer. */
   batchBytesMax: 4_194_304,
+  /** Records of sessions whose clients have vanished. Each is a few dozen bytes. */
+  recordsMax: 10_000,
   /** Keys that one step of a clear deletes; other sessions' writes go between two steps. */
   clearKeysMax: 1000,
   /** Bytes of keys that one step of a clear deletes. */
@@ -97,6 +99,9 @@ export const TIMES = {
   /** How long a drain waits for its clients; after a second signal; after a third. */
   drain: 10_000,
   drainHurried: 1_000,
+  /** How long the record of a client that has vanished is kept, and how often that is looked at. */
+  recordKept: 86_400_000,
+  recordSweep: 3_600_000,
   /** When an iterator of a retrying client, left without demand, is closed. The client opens it again. */
   iteratorIdle: 60_000
 } as const

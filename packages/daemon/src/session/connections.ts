@@ -76,6 +76,13 @@ export class Connections {
     for (const connection of this.#connections) connection.sayGoodbye(reason, message)
   }
 
+  /** Records of others have been removed: clients compare generations when they come back. */
+  sayGeneration(generation: string): void {
+    for (const connection of this.#connections) {
+      if (connection instanceof PartyConnection) connection.sayGeneration(generation)
+    }
+  }
+
   /** Resolves when there is no client any more. */
   async noClients(): Promise<void> {
     if (this.clientCount === 0) return
