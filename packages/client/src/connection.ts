@@ -11,29 +11,43 @@ import {
   type Hello,
   isWrite,
   KIND,
-  LevelError,
+  type LevelError,
   LIMITS,
-  OPERATION_NAMES,
   PartyError,
   ProtocolError,
   parseObject,
   RESULT,
   resultError,
   SEQUENCE_OFFSET,
+  TIMES,
   type WireError,
   writeUint32At
 } from '@partyd/shared'
 import { decodeDone } from './answers.js'
-import { connect, type Link } from './connector.js'
+import { ConnectAttempt, type Link } from './connector.js'
+import { Liveness, type LivenessOwner } from './liveness.js'
+import {
+  connectionLost,
+  daemonLost,
+  inDoubt,
+  notOpen,
+  operationName,
+  tooManyPending,
+  unreachable
+} from './operation-errors.js'
 import type { ResolvedOptions } from './options.js'
 import { PACKAGE_VERSION } from './package-version.js'
 import { type Decoder, type IteratorLink, MORE, Request } from './request.js'
 import { RequestQueue } from './request-queue.js'
-import { Session, type Verdict } from './session.js'
+import { Session } from './session.js'
 
-export class Connection implements ChannelOwner {
+export class Connection implements ChannelOwner, LivenessOwner {
   readonly #directory: string
-  readonly #options: ResolvedOptions
+  #options: ResolvedOptions
+  readonly #onWarning: (warning: PartyError) => void
+  readonly #liveness: Liveness
+  /** The connect under way. */
+  #attempt: ConnectAttempt | undefined
   /** idle: no daemon, and no need of one · leaving: the daemon said goodbye and still answers. */
   #status: 'idle' | 'connecting' | 'open' | 'leaving' | 'closed' = 'idle'
   #channel: Channel | undefined
@@ -53,9 +67,16 @@ export class Connection implements ChannelOwner {
   #awaited = 0
   #whenQuiet: (() => void)[] = []
 
-  constructor(directory: string, options: ResolvedOptions) {
+  /** @param onWarning told of what the user should know although nothing has failed. */
+  constructor(
+    directory: string,
+    options: ResolvedOptions,
+    onWarning: (warning: PartyError) => void
+  ) {
     this.#directory = directory
     this.#options = options
+    this.#onWarning = onWarning
+    this.#liveness = new Liveness(options.retryTimeoutMs, this)
   }
 
   /** @throws the reason why there is no connection. */
@@ -67,6 +88,7 @@ export class Connection implements ChannelOwner {
       this.#status = 'closed'
       throw error
     }
+    this.#options = forReconnecting(this.#options)
   }
 
   // Requests
@@ -110,12 +132,15 @@ export class Connection implements ChannelOwner {
   hold(): void {
     if (this.#awaited++ > 0) return
     this.#channel?.ref()
+    this.#liveness.start()
     if (this.#status === 'idle' && !this.#unsent.isEmpty) void this.#reconnect()
   }
 
   release(): void {
     if (--this.#awaited > 0) return
     this.#channel?.unref()
+    // A daemon that nobody waits for is not looked for.
+    if (this.#status === 'connecting') this.#attempt?.cancel()
     for (const resolve of this.#whenQuiet.splice(0)) resolve()
   }
 
@@ -219,6 +244,7 @@ export class Connection implements ChannelOwner {
   // Answers
 
   onFrame(reader: FrameReader): void {
+    this.#liveness.hear()
     if (reader.id === 0) return this.#onNotice(reader)
     const request = this.#sent.get(reader.id)
     if (request === undefined) {
@@ -310,20 +336,36 @@ export class Connection implements ChannelOwner {
     this.#status = 'idle'
     const lost = [...this.#sent.values()]
     this.#sent.clear()
-    const again: Request[] = []
-    for (const request of lost) {
-      if (isIncomprehension(error)) this.#fail(request, unreachable(request, error))
-      else if (this.#options.retry && request.iterator === undefined) again.push(request)
-      else this.#fail(request, connectionLost(request.kind, this.#link, error))
-    }
-    this.#unsent.unshift(again)
+    this.#unsent.unshift(lost.filter((request) => this.#survives(request, error)))
     if (this.#awaited > 0) void this.#reconnect()
+  }
+
+  /** Whether a request that was under way goes on on the next daemon; if not, it fails here. */
+  #survives(request: Request, error: Error | undefined): boolean {
+    const now = Date.now()
+    request.troubledAt ||= now
+    request.deaths++
+    const isDeadly =
+      request.deaths >= LIMITS.deathsMax && now - request.troubledAt >= TIMES.daemonLost
+    if (isIncomprehension(error)) {
+      this.#fail(request, unreachable(request, error))
+    } else if (!this.#options.retry || request.iterator !== undefined) {
+      this.#fail(request, connectionLost(request.kind, this.#link, error))
+    } else if (isDeadly) {
+      this.#fail(request, daemonLost(request, request.deaths, this.#link, error))
+    } else if (request.isExpired || request.kind === KIND.ping || request.kind === KIND.skip) {
+      this.#forget(request)
+    } else {
+      return true
+    }
+    return false
   }
 
   async #reconnect(): Promise<void> {
     this.#status = 'connecting'
     try {
-      await this.#connect(this.#options.retryTimeoutMs)
+      // Each operation has a time limit of its own, and without any the attempt is cancelled.
+      await this.#connect(Number.POSITIVE_INFINITY)
     } catch (error) {
       this.#giveUp(error as Error)
     }
@@ -333,22 +375,34 @@ export class Connection implements ChannelOwner {
   #giveUp(cause: Error): void {
     if (this.#status !== 'connecting') return
     this.#status = 'idle'
-    for (const request of this.#unsent.drain()) {
-      this.#fail(request, unreachable(request, cause))
+    if ((cause as LevelError).code !== 'LEVEL_ABORTED') {
+      for (const request of this.#unsent.drain()) this.#fail(request, unreachable(request, cause))
+    } else if (this.#awaited > 0) {
+      // Cancelled because nobody waited; now somebody does.
+      void this.#reconnect()
     }
   }
 
   async #connect(timeoutMs: number): Promise<void> {
     do {
-      const link = await connect({
-        directory: this.#directory,
-        options: this.#options,
-        timeoutMs,
-        createHello: () => this.#createHello()
-      })
+      const link = await this.#findDaemon(timeoutMs)
       if (this.#status !== 'connecting') return void link.socket.destroy()
       this.#take(link)
     } while (this.#status === 'connecting')
+  }
+
+  async #findDaemon(timeoutMs: number): Promise<Link> {
+    this.#attempt = new ConnectAttempt({
+      directory: this.#directory,
+      options: this.#options,
+      timeoutMs,
+      createHello: () => this.#createHello()
+    })
+    try {
+      return await this.#attempt.run()
+    } finally {
+      this.#attempt = undefined
+    }
   }
 
   #createHello(): Hello {
@@ -399,6 +453,71 @@ export class Connection implements ChannelOwner {
     }
   }
 
+  // Operations that take too long
+
+  get isConnected(): boolean {
+    return this.#channel !== undefined
+  }
+
+  get isAwaited(): boolean {
+    return this.#awaited > 0
+  }
+
+  ping(): void {
+    const writer = this.begin(KIND.ping)
+    writer.end()
+    const { chunk, start, position } = writer
+    const ping = new Request(KIND.ping, chunk, start, position, ignore, ignore, ignore, undefined)
+    ping.isAwaited = false
+    this.#send(ping as Request)
+  }
+
+  onSilent(): void {
+    this.#onWarning(this.#silence())
+  }
+
+  onTrouble(now: number): void {
+    for (const request of this.#pending()) request.troubledAt ||= now
+  }
+
+  onRecovered(): void {
+    for (const request of this.#pending()) request.troubledAt = 0
+  }
+
+  expire(horizon: number): void {
+    const overdue = [...this.#pending()].filter(
+      ({ troubledAt, isExpired }) => !isExpired && troubledAt !== 0 && troubledAt <= horizon
+    )
+    if (overdue.length === 0) return
+    const cause = this.#channel === undefined ? this.#attempt?.failure : this.#silence()
+    for (const request of overdue) this.#expire(request, cause ?? this.#silence())
+  }
+
+  *#pending(): Iterable<Request> {
+    yield* this.#sent.values()
+    yield* this.#unsent
+  }
+
+  /** Nobody waits for it any more. If it was sent on this link, its answer may still come. */
+  #expire(request: Request, cause: PartyError): void {
+    const error = unreachable(request, cause)
+    if (!this.#sent.has(request.id)) {
+      this.#unsent.take((waiting) => waiting === request)
+      return this.#fail(request, error)
+    }
+    request.isExpired = true
+    request.reject(error)
+    if (request.isAwaited) this.release()
+    request.isAwaited = false
+  }
+
+  #silence(): PartyError {
+    const endpoint = this.#link?.endpoint
+    const pid = this.#link?.welcome.pid
+    const message = `The daemon (pid ${pid}) of ${this.#directory} is connected but does not answer. It may be stopped or overloaded; resume it, or stop it.`
+    return new PartyError('PARTYD_UNRESPONSIVE', message, { path: this.#directory, endpoint, pid })
+  }
+
   // The end
 
   /** Waits for every pending operation, as an embedded database does, then says goodbye. */
@@ -408,6 +527,8 @@ export class Connection implements ChannelOwner {
     }
     const isOpen = this.#status === 'open'
     this.#status = 'closed'
+    this.#liveness.stop()
+    this.#attempt?.cancel()
     for (const request of [...this.#sent.values(), ...this.#unsent.drain()]) {
       this.#fail(request, notOpen(request.kind))
     }
@@ -424,6 +545,11 @@ function isIncomprehension(error: Error | undefined): error is PartyError {
   return code === 'PARTYD_PROTOCOL' || code === 'PARTYD_INCOMPATIBLE'
 }
 
+/** The signal cancels `open()` and nothing later, and the database that `open()` made exists by now. */
+function forReconnecting(options: ResolvedOptions): ResolvedOptions {
+  return { ...options, signal: undefined, database: { ...options.database, errorIfExists: false } }
+}
+
 function hasAnswer(kind: number): boolean {
   return kind !== KIND.iteratorSeek && kind !== KIND.iteratorClose
 }
@@ -431,66 +557,4 @@ function hasAnswer(kind: number): boolean {
 function decodeError(reader: FrameReader, kind: number): Error {
   const wire = parseObject(reader.tailText(), 'error') as unknown as WireError
   return fromWireError({ ...wire, operation: wire.operation ?? operationName(kind) })
-}
-
-function operationName(kind: number): string {
-  return OPERATION_NAMES[kind] ?? 'operation'
-}
-
-/** Why a sent write cannot be carried to its end. */
-function inDoubt(
-  { code }: Extract<Verdict, { status: 'restart' }>,
-  { kind }: Request,
-  { endpoint, welcome }: Link
-): PartyError {
-  const operation = operationName(kind)
-  const message =
-    code === 'PARTYD_DATABASE_REPLACED'
-      ? `The database went back in time: it lacks writes that it had acknowledged. The outcome of ${operation}() is lost with them.`
-      : `The outcome of ${operation}() is unknown: the daemon that got it went away, and so did its record. Read before repeating it.`
-  return new PartyError(code, message, { operation, endpoint, pid: welcome.pid })
-}
-
-function connectionLost(kind: number, link?: Link, cause?: Error): LevelError {
-  const operation = operationName(kind)
-  const where = link === undefined ? '' : ` at ${link.endpoint} (pid ${link.welcome.pid})`
-  return new LevelError(
-    'LEVEL_CONNECTION_LOST',
-    `The connection to the daemon${where} was lost during ${operation}()`,
-    { operation, endpoint: link?.endpoint, pid: link?.welcome.pid, cause }
-  )
-}
-
-function notOpen(kind: number): LevelError {
-  const operation = operationName(kind)
-  const message = `Database is not open: ${operation}() came after close()`
-  return new LevelError('LEVEL_DATABASE_NOT_OPEN', message, { operation })
-}
-
-function tooManyPending(kind: number): PartyError {
-  const operation = operationName(kind)
-  return new PartyError(
-    'PARTYD_TOO_MANY_PENDING',
-    `Too many operations wait for the daemon; ${operation}() was not accepted. Await some of them first.`,
-    { operation }
-  )
-}
-
-/** A write that was sent may be in the database; anything else certainly had no effect. */
-function unreachable(request: Request, cause: Error): PartyError | LevelError {
-  const operation = operationName(request.kind)
-  const { endpoint, pid, path, code } = cause as PartyError
-  const details = { operation, endpoint, pid, path, cause }
-  if (request.sequence > 0) {
-    const message = `The outcome of ${operation}() is unknown: it was sent, but the daemon could not be reached again. ${cause.message}`
-    return new PartyError('PARTYD_OUTCOME_UNKNOWN', message, details)
-  }
-  if (code === 'PARTYD_UNRESPONSIVE' || code === 'PARTYD_NOT_RUNNING') {
-    const message = `${operation}() was not carried out in time. ${cause.message}`
-    return new PartyError('PARTYD_TIMEOUT', message, details)
-  }
-  const message = `${operation}() could not be carried out: ${cause.message}`
-  return code === 'PARTYD_PROTOCOL'
-    ? new PartyError(code, message, details)
-    : new LevelError('LEVEL_DATABASE_NOT_OPEN', message, details)
 }

@@ -42,39 +42,63 @@ export interface ConnectRequest {
  * Connects to the daemon of a location, and starts one if there is none.
  * @throws PartyError or LevelError with the reason, as soon as waiting cannot help.
  */
-export async function connect(request: ConnectRequest): Promise<Link> {
-  const { options, timeoutMs } = request
-  const deadline = new Deadline(timeoutMs, options.signal)
-  try {
-    return await new ConnectAttempt(request, deadline).run()
-  } finally {
-    deadline.clear()
-  }
+export function connect(request: ConnectRequest): Promise<Link> {
+  return new ConnectAttempt(request).run()
 }
 
-/** Elections under way in this process, by location: its databases need not compete with each other. */
-const elections = new Map<string, Promise<void>>()
+/**
+ * Elections under way in this process, by location: its databases need not compete with each other.
+ * Each resolves with what failed, if that is the location's fault and would fail for all of them.
+ */
+const elections = new Map<string, Promise<Error | undefined>>()
 
-class ConnectAttempt {
+/** One run of the loop. */
+export class ConnectAttempt {
   readonly #request: ConnectRequest
+  readonly #cancelled = new AbortController()
   readonly #deadline: Deadline
   readonly #backoff = new Backoff()
-  readonly #location: string
+  #location = ''
   /** Why there is no connection yet. */
   #lastFailure: DialFailure | undefined
   #crashes = 0
   /** The daemon that this attempt started, once it is ready. */
   #launched: Extract<LaunchResult, { status: 'ready' }> | undefined
 
-  constructor(request: ConnectRequest, deadline: Deadline) {
+  constructor(request: ConnectRequest) {
+    const { options, timeoutMs } = request
+    const cancel = [this.#cancelled.signal, options.signal].filter((signal) => signal !== undefined)
     this.#request = request
-    this.#deadline = deadline
-    const { createIfMissing, errorIfExists } = request.options.database
-    this.#location = resolveLocation(request.directory, createIfMissing !== false)
+    this.#deadline = new Deadline(timeoutMs, AbortSignal.any(cancel))
+  }
+
+  /** @throws PartyError or LevelError; `LEVEL_ABORTED` when it was cancelled. */
+  async run(): Promise<Link> {
+    try {
+      this.#resolveLocation()
+      return await this.#connect()
+    } finally {
+      this.#deadline.clear()
+    }
+  }
+
+  cancel(): void {
+    this.#cancelled.abort()
+  }
+
+  /** Why there is no connection by now. */
+  get failure(): PartyError {
+    return this.#lastFailure?.status === 'absent' ? this.#notRunning() : this.#unresponsive()
+  }
+
+  #resolveLocation(): void {
+    const { directory, options } = this.#request
+    const { createIfMissing, errorIfExists } = options.database
+    this.#location = resolveLocation(directory, createIfMissing !== false)
     if (errorIfExists && existsSync(join(this.#location, 'CURRENT'))) throw this.#existsError()
   }
 
-  async run(): Promise<Link> {
+  async #connect(): Promise<Link> {
     for (;;) {
       this.#assertInTime()
       const endpoint = findEndpoint(this.#location)
@@ -115,7 +139,12 @@ class ConnectAttempt {
         throw new PartyError(
           'PARTYD_PERMISSION',
           `This user may not connect to ${endpoint}: ${cause.message}. Check who owns ${this.#location}.`,
-          { path: endpoint, endpoint, pid: readRendezvous(this.#location)?.pid, cause }
+          {
+            path: endpoint,
+            endpoint,
+            pid: readRendezvous(this.#location)?.pid ?? process.pid,
+            cause
+          }
         )
     }
   }
@@ -123,16 +152,13 @@ class ConnectAttempt {
   /** Makes sure that one client starts a daemon while the others wait for it. */
   async #elect(endpoint: string): Promise<void> {
     const running = elections.get(this.#location)
-    if (running !== undefined) {
-      await running
-      return
-    }
+    if (running !== undefined) return this.#awaitElection(running)
     const election = this.#holdElection(endpoint)
     elections.set(
       this.#location,
       election.then(
-        () => {},
-        () => {}
+        () => undefined,
+        (error: Error) => (isLocationsFault(error) ? error : undefined)
       )
     )
     try {
@@ -140,6 +166,18 @@ class ConnectAttempt {
     } finally {
       elections.delete(this.#location)
     }
+  }
+
+  async #awaitElection(running: Promise<Error | undefined>): Promise<void> {
+    const { signal } = this.#deadline
+    let onAbort = (): void => {}
+    const aborted = new Promise<undefined>((resolve) => {
+      onAbort = () => resolve(undefined)
+      signal.addEventListener('abort', onAbort, { once: true })
+    })
+    const error = await Promise.race([running, aborted])
+    signal.removeEventListener('abort', onAbort)
+    if (error !== undefined) throw error
   }
 
   async #holdElection(endpoint: string): Promise<void> {
@@ -164,6 +202,7 @@ class ConnectAttempt {
     const { options } = this.#request
     const result = await launchDaemon(this.#location, {
       ...options,
+      signal: this.#deadline.signal,
       onProgress: () => this.#deadline.extend()
     })
     switch (result.status) {
@@ -171,6 +210,9 @@ class ConnectAttempt {
         this.#launched = result
         return
       case 'deferred':
+        return
+      case 'pending':
+        if (this.#deadline.isReached) throw result.error
         return
       case 'failed':
         throw result.error
@@ -208,7 +250,7 @@ class ConnectAttempt {
         cause: this.#deadline.signal.reason
       })
     }
-    throw this.#lastFailure?.status === 'absent' ? this.#notRunning() : this.#unresponsive()
+    throw this.failure
   }
 
   #notRunning(): PartyError {
@@ -240,6 +282,12 @@ class ConnectAttempt {
     const details = { path: this.#location, pid: process.pid }
     return new LevelError('LEVEL_INVALID_ARGUMENT', message, details)
   }
+}
+
+/** Whether a daemon started with other options would fail for the same reason. */
+function isLocationsFault(error: Error): boolean {
+  const { code } = error as LevelError
+  return code === 'LEVEL_LOCKED' || code === 'LEVEL_CORRUPTION' || code === 'LEVEL_IO_ERROR'
 }
 
 /**

@@ -24,6 +24,8 @@ export type LaunchResult =
   | { readonly status: 'ready'; readonly instanceId: string; readonly created: boolean }
   /** Another daemon serves: as good as ready. */
   | { readonly status: 'deferred' }
+  /** It is not ready yet, and whoever started it waits no longer. */
+  | { readonly status: 'pending'; readonly error: PartyError }
   /** It told why it cannot serve. */
   | { readonly status: 'failed'; readonly error: Error }
   /** It ended without a word. `isKilled`: by a signal from outside, which says nothing about it. */
@@ -31,6 +33,8 @@ export type LaunchResult =
 
 export interface LaunchOptions extends Pick<ResolvedOptions, 'spawn' | 'idleTimeoutMs'> {
   readonly database: DatabaseOptions
+  /** Ends the wait, not the daemon: others may be waiting for it too. */
+  readonly signal: AbortSignal
   /** The daemon is still starting and says so. */
   onProgress(message: string): void
 }
@@ -48,7 +52,7 @@ export async function launchDaemon(
     if (log !== 'ignore') closeSync(log)
   }
   try {
-    return await new Launch(child, location, options.onProgress).result
+    return await new Launch(child, location, options).result
   } finally {
     child.unref()
     ;(child.stdio[3] as Readable).destroy()
@@ -103,14 +107,14 @@ class Launch {
   readonly result: Promise<LaunchResult>
   readonly #child: ChildProcess
   readonly #location: string
-  readonly #onProgress: (message: string) => void
+  readonly #options: LaunchOptions
   #silence: NodeJS.Timeout | undefined
   #resolve: (result: LaunchResult) => void = () => {}
 
-  constructor(child: ChildProcess, location: string, onProgress: (message: string) => void) {
+  constructor(child: ChildProcess, location: string, options: LaunchOptions) {
     this.#child = child
     this.#location = location
-    this.#onProgress = onProgress
+    this.#options = options
     this.result = new Promise((resolve) => {
       this.#resolve = resolve
     })
@@ -121,7 +125,15 @@ class Launch {
     )
     // 'close' comes after the last line has been read, 'exit' may come before.
     child.on('close', (code, signal) => this.#onEnd(code, signal))
+    options.signal.addEventListener('abort', this.#onAbort, { once: true })
     this.#armSilence()
+  }
+
+  readonly #onAbort = (): void => {
+    const { pid } = this.#child
+    const message = `The daemon for ${this.#location} (pid ${pid}) was started but is not ready yet.`
+    const error = new PartyError('PARTYD_UNRESPONSIVE', message, { path: this.#location, pid })
+    this.#settle({ status: 'pending', error })
   }
 
   #onLine(line: string): void {
@@ -129,7 +141,7 @@ class Launch {
     if (report === undefined) return
     if (report.event === 'progress') {
       this.#armSilence()
-      this.#onProgress(report.message)
+      this.#options.onProgress(report.message)
     } else {
       this.#settle(toResult(report))
     }
@@ -158,6 +170,7 @@ class Launch {
 
   #settle(result: LaunchResult): void {
     clearTimeout(this.#silence)
+    this.#options.signal.removeEventListener('abort', this.#onAbort)
     this.#resolve(result)
   }
 }

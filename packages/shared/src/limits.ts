@@ -53,6 +53,8 @@ export const LIMITS = {
   endpointPathBytesMax: 100,
   /** Daemons that one connect may start. */
   spawnsMax: 3,
+  /** Deaths of daemons that an operation may be under way at, without progress. */
+  deathsMax: 5,
   /** Lines of the daemon's log that a crash error quotes. */
   crashLogLinesMax: 20
 } as const
@@ -71,6 +73,12 @@ export const TIMES = {
   connect: 15_000,
   /** How long an operation may go without progress once its connection is lost. */
   retry: 60_000,
+  /** How long a connection with something pending may be silent before a ping, and then before it counts as silent. */
+  heartbeat: 5_000,
+  /** How often a client looks whether operations are in trouble. */
+  livenessLook: 1_000,
+  /** An operation under way when that many daemons died, over at least that long, may be what kills them. */
+  daemonLost: 10_000,
   /** How long a daemon waits for a hello after the first byte of a party client. */
   hello: 10_000,
   /** How long a daemon that starts waits for another to answer; only an answer counts. */

@@ -75,6 +75,7 @@ export class PartyConnection implements Connection, ChannelOwner, SessionHolder 
         return this.#onHello(reader)
       case 'session':
         if (reader.kind === KIND.settled) return this.#onSettled()
+        if (reader.kind === KIND.ping) return this.#sendObject(KIND.info, reader.id, {})
         return (this.#session as PartySession).onFrame(reader)
       case 'control':
         return this.#onControl(reader)
