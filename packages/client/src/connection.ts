@@ -396,6 +396,7 @@ export class Connection implements ChannelOwner, LivenessOwner {
       directory: this.#directory,
       options: this.#options,
       timeoutMs,
+      lastMode: this.#link?.welcome.mode,
       createHello: () => this.#createHello()
     })
     try {

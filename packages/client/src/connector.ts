@@ -1,10 +1,11 @@
 // How a client gets a daemon: RESOLVE, DIAL, HELLO, ELECT, SPAWN, WAIT, as one loop. Stateless
 // between calls, so that the next connect finds the world as it is then.
 
-import { existsSync, lstatSync } from 'node:fs'
+import { existsSync, lstatSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import {
+  type DaemonMode,
   type DialFailure,
   type Dialled,
   type DialResult,
@@ -13,6 +14,7 @@ import {
   type Hello,
   LevelError,
   LIMITS,
+  locationFiles,
   PartyError,
   readRendezvous,
   resolveLocation,
@@ -23,6 +25,7 @@ import { Deadline } from './deadline.js'
 import { type LaunchResult, launchDaemon } from './launcher.js'
 import type { ResolvedOptions } from './options.js'
 import { acquireSpawnLock } from './spawn-lock.js'
+import { findStartPause, recordCrash, recordLocked } from './start-record.js'
 
 /** A connection whose hello has been answered. */
 export interface Link extends Dialled {
@@ -34,6 +37,8 @@ export interface ConnectRequest {
   readonly directory: string
   readonly options: ResolvedOptions
   readonly timeoutMs: number
+  /** How the daemon that was there before had been started, if there was one. */
+  readonly lastMode?: DaemonMode | undefined
   /** Made anew for each dial: a hello counts its attempts. */
   createHello(): Hello
 }
@@ -58,6 +63,7 @@ export class ConnectAttempt {
   readonly #cancelled = new AbortController()
   readonly #deadline: Deadline
   readonly #backoff = new Backoff()
+  readonly #startedAt = Date.now()
   #location = ''
   /** Why there is no connection yet. */
   #lastFailure: DialFailure | undefined
@@ -129,7 +135,7 @@ export class ConnectAttempt {
   async #handleFailure({ status, cause }: DialFailure, endpoint: string): Promise<void> {
     switch (status) {
       case 'absent':
-        return this.#request.options.autospawn ? this.#elect(endpoint) : this.#wait()
+        return this.#mayElect() ? this.#elect(endpoint) : this.#wait()
       case 'busy':
       case 'leaving':
         return this.#wait()
@@ -147,6 +153,14 @@ export class ConnectAttempt {
           }
         )
     }
+  }
+
+  /** A service is left to its manager for a while before anybody starts a daemon in its place. */
+  #mayElect(): boolean {
+    const { options, lastMode } = this.#request
+    if (!options.autospawn) return false
+    const isService = (readRendezvous(this.#location)?.mode ?? lastMode) === 'service'
+    return !isService || Date.now() - this.#startedAt >= TIMES.serviceRestart
   }
 
   /** Makes sure that one client starts a daemon while the others wait for it. */
@@ -199,6 +213,8 @@ export class ConnectAttempt {
   }
 
   async #launch(): Promise<void> {
+    const pause = findStartPause(this.#location)
+    if (pause !== undefined) throw pause
     const { options } = this.#request
     const result = await launchDaemon(this.#location, {
       ...options,
@@ -215,6 +231,9 @@ export class ConnectAttempt {
         if (this.#deadline.isReached) throw result.error
         return
       case 'failed':
+        if ((result.error as LevelError).code === 'LEVEL_LOCKED') {
+          recordLocked(this.#location, result.error)
+        }
         throw result.error
       case 'crashed':
         return this.#waitAfterCrash(result)
@@ -225,7 +244,10 @@ export class ConnectAttempt {
     error,
     isKilled
   }: Extract<LaunchResult, { status: 'crashed' }>): Promise<void> {
-    if (!isKilled) this.#crashes++
+    if (!isKilled) {
+      this.#crashes++
+      recordCrash(this.#location, error)
+    }
     if (this.#crashes >= LIMITS.spawnsMax) throw error
     await this.#sleep(TIMES.respawn[this.#crashes - 1] ?? TIMES.respawn[0])
   }
@@ -255,9 +277,10 @@ export class ConnectAttempt {
 
   #notRunning(): PartyError {
     const hint = this.#request.options.autospawn ? '' : ' and this client may not start one'
+    const last = describeLastExit(this.#location)
     return new PartyError(
       'PARTYD_NOT_RUNNING',
-      `No daemon serves ${this.#location}${hint}. Start one with: partyd ${this.#location}`,
+      `No daemon serves ${this.#location}${hint}. Start one with: partyd ${this.#location}${last}`,
       { path: this.#location, pid: process.pid, cause: this.#lastFailure?.cause }
     )
   }
@@ -288,6 +311,19 @@ export class ConnectAttempt {
 function isLocationsFault(error: Error): boolean {
   const { code } = error as LevelError
   return code === 'LEVEL_LOCKED' || code === 'LEVEL_CORRUPTION' || code === 'LEVEL_IO_ERROR'
+}
+
+/** Why the last daemon ended, if it left word. */
+function describeLastExit(location: string): string {
+  try {
+    const record = JSON.parse(readFileSync(locationFiles(location).exit, 'utf8')) as {
+      reason: string
+      at: string
+    }
+    return ` (the last one ended at ${record.at}: ${record.reason})`
+  } catch {
+    return '' // It ended well, or without a word.
+  }
 }
 
 /**

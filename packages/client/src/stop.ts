@@ -3,12 +3,10 @@
 import { existsSync, realpathSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import {
-  Channel,
+  ask,
   createHello,
   type DialFailure,
-  type Dialled,
   dial,
-  FrameWriter,
   findEndpoint,
   findLockHolder,
   KIND,
@@ -43,7 +41,11 @@ async function stopDaemon(location: string, deadline: Deadline): Promise<void> {
     const endpoint = findEndpoint(location)
     const hello = createHello('control', PACKAGE_VERSION)
     const result = await dial(endpoint, hello, deadline.signal)
-    if (result.status === 'welcome') return requestStop(result)
+    if (result.status === 'welcome') {
+      // Answered when the lock is free; a daemon that ends without an answer has let go, too.
+      await ask(result.socket, KIND.stop)
+      return
+    }
     if (result.status === 'absent') return
     const isHopeless = result.status === 'forbidden' || result.status === 'refused'
     if (isHopeless || deadline.isReached) throw cannotStop(location, endpoint, result)
@@ -61,21 +63,6 @@ function cannotStop(
   const pid = readRendezvous(location)?.pid
   const message = `Cannot stop the daemon of ${location}: ${cause.message}`
   return new PartyError(code, message, { path: location, pid, endpoint, cause })
-}
-
-/** Resolves when the daemon says that it has let go, or is gone. */
-function requestStop({ socket }: Dialled): Promise<void> {
-  return new Promise((resolve) => {
-    const channel = new Channel(socket, {
-      onFrame: () => channel.end(),
-      isSaturated: () => false,
-      onClose: () => resolve()
-    })
-    const writer = new FrameWriter()
-    writer.begin(KIND.stop, 1)
-    writer.end()
-    channel.send(writer.chunk, writer.start, writer.position)
-  })
 }
 
 /** A daemon that somebody else stopped may still be about it, out of reach. Only Linux can tell. */

@@ -32,6 +32,9 @@ export class IdleWatch {
   #arm(ms: number): void {
     this.stop()
     if (ms === Number.POSITIVE_INFINITY) return
-    this.#timer = setTimeout(this.#onIdle, ms)
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined
+      this.#onIdle()
+    }, ms)
   }
 }

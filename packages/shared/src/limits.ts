@@ -102,6 +102,18 @@ export const TIMES = {
   firstClient: 15_000,
   /** How long an auto-spawned daemon stays without clients. Short: an idle lock blocks other tools. */
   idle: 30_000,
+  /** How often a daemon looks whether the location is still its own. */
+  fence: 5_000,
+  /** How often a daemon that is opening a large log says so. */
+  openProgress: 5_000,
+  /** How long a client leaves a service to its manager before it starts a daemon itself. */
+  serviceRestart: 3_000,
+  /** Daemons that died before they were ready count towards a crash loop for this long … */
+  crashWindow: 60_000,
+  /** … and then nobody starts another for this long. */
+  crashPause: 10_000,
+  /** How long a foreign lock holder is taken for granted. */
+  lockedPause: 2_000,
   /** How long a draining daemon still answers new connections. */
   acceptTail: 100,
   /** How long a drain waits for its clients; after a second signal; after a third. */

@@ -26,9 +26,8 @@ export class Connections {
     this.#host = {
       engine: owner.engine,
       identity: owner.identity,
-      get isDraining() {
-        return owner.isDraining
-      },
+      isServing: () => owner.isServing(),
+      welcomeClient: () => owner.welcomeClient(),
       describeStatus: () => owner.describeStatus(),
       onClientChange: () => this.#onClientChange(),
       onStopRequest: (connection) => owner.onStopRequest(connection),
@@ -55,6 +54,8 @@ export class Connections {
     this.#silent.delete(socket)
     if (kind === 'party') {
       this.#connections.add(new PartyConnection(socket, this.#host))
+    } else if (kind === 'guest' && !this.#owner.welcomeClient()) {
+      socket.destroy()
     } else if (kind === 'guest') {
       await this.#admitGuest(socket)
     }

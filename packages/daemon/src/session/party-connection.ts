@@ -29,7 +29,9 @@ import type { SessionState } from './session-state.js'
 /** The daemon as its connections see it. */
 export interface ConnectionHost {
   readonly engine: Engine
-  readonly isDraining: boolean
+  isServing(): boolean
+  /** Whether a client that has just come can be served: not when the daemon is on its way out. */
+  welcomeClient(): boolean
   /** The fields of a welcome that are the daemon's own. */
   readonly identity: Pick<Welcome, 'version' | 'instanceId' | 'pid' | 'mode'>
   describeStatus(): object
@@ -147,7 +149,8 @@ export class PartyConnection implements Connection, ChannelOwner, SessionHolder 
     }
     const hello = parseHello(reader.tailText())
     clearTimeout(this.#helloTimer)
-    if (this.#host.isDraining) {
+    const isWelcome = hello.mode === 'control' ? this.#host.isServing() : this.#host.welcomeClient()
+    if (!isWelcome) {
       this.#sendObject(KIND.goodbye, 0, { reason: 'stop' })
       return this.end()
     }
