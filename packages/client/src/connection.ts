@@ -1,7 +1,6 @@
 // The daemon as the client sees it: sends requests in order, matches answers to them, and finds
 // the next daemon when this one goes away. Reads top-down as a connection's life.
 
-import { randomBytes } from 'node:crypto'
 import {
   Channel,
   type ChannelOwner,
@@ -12,26 +11,43 @@ import {
   type Hello,
   isWrite,
   KIND,
-  LevelError,
+  type LevelError,
   LIMITS,
-  OPERATION_NAMES,
   PartyError,
   ProtocolError,
   parseObject,
+  RESULT,
+  resultError,
   SEQUENCE_OFFSET,
+  TIMES,
   type WireError,
   writeUint32At
 } from '@partyd/shared'
-import { connect, type Link } from './connector.js'
+import { decodeDone } from './answers.js'
+import { ConnectAttempt, type Link } from './connector.js'
+import { Liveness, type LivenessOwner } from './liveness.js'
+import {
+  connectionLost,
+  daemonLost,
+  inDoubt,
+  notOpen,
+  operationName,
+  tooManyPending,
+  unreachable
+} from './operation-errors.js'
 import type { ResolvedOptions } from './options.js'
 import { PACKAGE_VERSION } from './package-version.js'
 import { type Decoder, type IteratorLink, MORE, Request } from './request.js'
 import { RequestQueue } from './request-queue.js'
-import { WriteWindow } from './write-window.js'
+import { Session } from './session.js'
 
-export class Connection implements ChannelOwner {
+export class Connection implements ChannelOwner, LivenessOwner {
   readonly #directory: string
   #options: ResolvedOptions
+  readonly #onWarning: (warning: PartyError) => void
+  readonly #liveness: Liveness
+  /** The connect under way. */
+  #attempt: ConnectAttempt | undefined
   /** idle: no daemon, and no need of one · leaving: the daemon said goodbye and still answers. */
   #status: 'idle' | 'connecting' | 'open' | 'leaving' | 'closed' = 'idle'
   #channel: Channel | undefined
@@ -43,7 +59,7 @@ export class Connection implements ChannelOwner {
   readonly #unsent = new RequestQueue()
   /** Sent and not answered, by id, in the order sent. */
   readonly #sent = new Map<number, Request>()
-  #window = new WriteWindow()
+  #session = new Session()
   #nextId = 1
   #nextIteratorId = 1
 
@@ -51,13 +67,16 @@ export class Connection implements ChannelOwner {
   #awaited = 0
   #whenQuiet: (() => void)[] = []
 
-  readonly #sessionId = randomBytes(16).toString('hex')
-  #attempt = 0
-  #generation: string | null = null
-
-  constructor(directory: string, options: ResolvedOptions) {
+  /** @param onWarning told of what the user should know although nothing has failed. */
+  constructor(
+    directory: string,
+    options: ResolvedOptions,
+    onWarning: (warning: PartyError) => void
+  ) {
     this.#directory = directory
     this.#options = options
+    this.#onWarning = onWarning
+    this.#liveness = new Liveness(options.retryTimeoutMs, this)
   }
 
   /** @throws the reason why there is no connection. */
@@ -113,12 +132,15 @@ export class Connection implements ChannelOwner {
   hold(): void {
     if (this.#awaited++ > 0) return
     this.#channel?.ref()
+    this.#liveness.start()
     if (this.#status === 'idle' && !this.#unsent.isEmpty) void this.#reconnect()
   }
 
   release(): void {
     if (--this.#awaited > 0) return
     this.#channel?.unref()
+    // A daemon that nobody waits for is not looked for.
+    if (this.#status === 'connecting') this.#attempt?.cancel()
     for (const resolve of this.#whenQuiet.splice(0)) resolve()
   }
 
@@ -140,7 +162,8 @@ export class Connection implements ChannelOwner {
   #maySend(request: Request): boolean {
     if (this.#status !== 'open' || this.#sent.size >= LIMITS.unansweredRequestsMax) return false
     // A write that is sent again has its place in the window already.
-    return !isWrite(request.kind) || request.sequence > 0 || this.#window.hasRoom(request.bytes)
+    if (!isWrite(request.kind) || request.sequence > 0) return true
+    return this.#session.window.hasRoom(request.bytes)
   }
 
   #send(request: Request): void {
@@ -150,12 +173,40 @@ export class Connection implements ChannelOwner {
       request.id = this.#createId()
       writeUint32At(chunk, start + 4, request.id)
     }
-    if (isWrite(request.kind)) {
-      if (request.sequence === 0) request.sequence = this.#window.take(request.bytes)
-      this.#window.stamp(chunk, start + SEQUENCE_OFFSET, request.sequence)
-    }
+    if (isWrite(request.kind)) this.#number(request)
     if (hasAnswer(request.kind)) this.#sent.set(request.id, request)
     this.#channel?.send(chunk, start, end)
+  }
+
+  /** A write gets its number when it is first sent, so that unsent ones leave no gap. */
+  #number(request: Request): void {
+    const { window } = this.#session
+    if (request.sequence === 0) request.sequence = window.take(request.bytes)
+    const { sequence, chunk, start } = request
+    for (let gap = window.takeGap(sequence); gap !== undefined; gap = window.takeGap(sequence)) {
+      this.#sendSkip(gap)
+    }
+    window.stamp(chunk, start + SEQUENCE_OFFSET, sequence)
+  }
+
+  /** Takes the place of a write that nobody waits for any more. */
+  #sendSkip(sequence: number): void {
+    const writer = this.begin(KIND.skip)
+    writer.end()
+    const { chunk, start, position } = writer
+    const skip = new Request(
+      KIND.skip,
+      chunk,
+      start,
+      position,
+      decodeDone,
+      ignore,
+      ignore,
+      undefined
+    )
+    skip.isAwaited = false
+    skip.sequence = sequence
+    this.#send(skip as Request)
   }
 
   /** Ties an iterator that is being opened to this link; false for one that was opened on another. */
@@ -192,17 +243,20 @@ export class Connection implements ChannelOwner {
   // Answers
 
   onFrame(reader: FrameReader): void {
+    this.#liveness.hear()
     if (reader.id === 0) return this.#onNotice(reader)
     const request = this.#sent.get(reader.id)
     if (request === undefined) {
       throw new ProtocolError(`An answer to request ${reader.id}, which nobody made`)
     }
     if (reader.kind === KIND.error) {
-      this.#fail(request, decodeError(reader, request.kind))
+      const error = decodeError(reader, request.kind)
+      this.#onAnswered(request)
+      request.reject(error)
     } else {
       const value = request.decode(reader, request)
       if (value === MORE) return
-      this.#finish(request)
+      this.#onAnswered(request)
       request.resolve(value)
     }
     if (!this.#unsent.isEmpty) this.#sendWaiting()
@@ -213,16 +267,21 @@ export class Connection implements ChannelOwner {
     return false
   }
 
-  /** The request is answered, or never will be. */
-  #finish(request: Request): void {
-    this.#sent.delete(request.id)
-    if (request.sequence > 0) this.#window.settle(request.sequence, request.bytes)
-    if (request.iterator === undefined) this.release()
+  #onAnswered(request: Request): void {
+    if (request.sequence > 0) this.#session.window.settle(request.sequence, request.bytes)
+    this.#forget(request)
   }
 
+  /** The request will not be answered any more. */
   #fail(request: Request, error: Error): void {
-    this.#finish(request)
+    if (request.sequence > 0) this.#session.window.abandon(request.bytes)
+    this.#forget(request)
     request.reject(error)
+  }
+
+  #forget(request: Request): void {
+    this.#sent.delete(request.id)
+    if (request.isAwaited) this.release()
   }
 
   /** What the daemon says unasked. */
@@ -231,7 +290,7 @@ export class Connection implements ChannelOwner {
       case KIND.goodbye:
         return this.#onGoodbye()
       case KIND.generation:
-        this.#generation = reader.tailText()
+        this.#session.generation = reader.tailText()
         return
       case KIND.error:
         throw decodeError(reader, KIND.hello)
@@ -247,18 +306,25 @@ export class Connection implements ChannelOwner {
     if (this.#sent.size === 0) this.#leave()
   }
 
-  /** Everything is answered: the daemon need not remember us. */
+  /** Everything is answered: the daemon need not remember this session, and the next has no past. */
   #leave(): void {
     this.#sendSettled()
     this.#channel?.end()
+    this.#beginSession()
   }
 
   #sendSettled(): void {
     const writer = this.#writer
     writer.begin(KIND.settled, 0)
-    writer.uint53(this.#window.sentThrough)
+    writer.uint53(this.#session.window.sentThrough)
     writer.end()
     this.#channel?.send(writer.chunk, writer.start, writer.position)
+  }
+
+  /** What waits and had a number, from an earlier link, is known not to be in the database. */
+  #beginSession(): void {
+    this.#session = new Session()
+    for (const request of this.#unsent) request.sequence = 0
   }
 
   // Losing a daemon, and finding the next
@@ -269,20 +335,36 @@ export class Connection implements ChannelOwner {
     this.#status = 'idle'
     const lost = [...this.#sent.values()]
     this.#sent.clear()
-    const again: Request[] = []
-    for (const request of lost) {
-      if (isIncomprehension(error)) this.#fail(request, unreachable(request, error))
-      else if (this.#options.retry && request.iterator === undefined) again.push(request)
-      else this.#fail(request, connectionLost(request.kind, this.#link, error))
-    }
-    this.#unsent.unshift(again)
+    this.#unsent.unshift(lost.filter((request) => this.#survives(request, error)))
     if (this.#awaited > 0) void this.#reconnect()
+  }
+
+  /** Whether a request that was under way goes on on the next daemon; if not, it fails here. */
+  #survives(request: Request, error: Error | undefined): boolean {
+    const now = Date.now()
+    request.troubledAt ||= now
+    request.deaths++
+    const isDeadly =
+      request.deaths >= LIMITS.deathsMax && now - request.troubledAt >= TIMES.daemonLost
+    if (isIncomprehension(error)) {
+      this.#fail(request, unreachable(request, error))
+    } else if (!this.#options.retry || request.iterator !== undefined) {
+      this.#fail(request, connectionLost(request.kind, this.#link, error))
+    } else if (isDeadly) {
+      this.#fail(request, daemonLost(request, request.deaths, this.#link, error))
+    } else if (request.isExpired || request.kind === KIND.ping || request.kind === KIND.skip) {
+      this.#forget(request)
+    } else {
+      return true
+    }
+    return false
   }
 
   async #reconnect(): Promise<void> {
     this.#status = 'connecting'
     try {
-      await this.#connect(this.#options.retryTimeoutMs)
+      // Each operation has a time limit of its own, and without any the attempt is cancelled.
+      await this.#connect(Number.POSITIVE_INFINITY)
     } catch (error) {
       this.#giveUp(error as Error)
     }
@@ -292,43 +374,148 @@ export class Connection implements ChannelOwner {
   #giveUp(cause: Error): void {
     if (this.#status !== 'connecting') return
     this.#status = 'idle'
-    for (const request of this.#unsent.drain()) {
-      this.#fail(request, unreachable(request, cause))
+    if ((cause as LevelError).code !== 'LEVEL_ABORTED') {
+      for (const request of this.#unsent.drain()) this.#fail(request, unreachable(request, cause))
+    } else if (this.#awaited > 0) {
+      // Cancelled because nobody waited; now somebody does.
+      void this.#reconnect()
     }
   }
 
   async #connect(timeoutMs: number): Promise<void> {
-    const link = await connect({
+    do {
+      const link = await this.#findDaemon(timeoutMs)
+      if (this.#status !== 'connecting') return void link.socket.destroy()
+      this.#take(link)
+    } while (this.#status === 'connecting')
+  }
+
+  async #findDaemon(timeoutMs: number): Promise<Link> {
+    this.#attempt = new ConnectAttempt({
       directory: this.#directory,
       options: this.#options,
       timeoutMs,
+      lastMode: this.#link?.welcome.mode,
       createHello: () => this.#createHello()
     })
-    if (this.#status !== 'connecting') {
-      link.socket.destroy()
-      return
+    try {
+      return await this.#attempt.run()
+    } finally {
+      this.#attempt = undefined
     }
-    // Without retry nothing outlives a link, and the daemon counts from the beginning.
-    if (!this.#options.retry) this.#window = new WriteWindow()
-    this.#link = link
-    this.#linkNumber++
-    this.#generation = link.welcome.generation
-    this.#channel = new Channel(link.socket, this)
-    if (this.#awaited === 0) this.#channel.unref()
-    this.#status = 'open'
-    this.#sendWaiting()
   }
 
   #createHello(): Hello {
-    if (!this.#options.retry) return createHello('once', PACKAGE_VERSION)
-    return {
-      ...createHello('retry', PACKAGE_VERSION),
-      sessionId: this.#sessionId,
-      attempt: ++this.#attempt,
-      generation: this.#generation,
-      settledThrough: this.#window.settledThrough,
-      sentThrough: this.#window.sentThrough
+    return this.#options.retry ? this.#session.createHello() : createHello('once', PACKAGE_VERSION)
+  }
+
+  /** Goes on with the session on a new link, if the daemon knows it; else begins another. */
+  #take(link: Link): void {
+    // Without retry nothing outlives a link, and the daemon counts from the beginning.
+    if (!this.#options.retry) this.#session = new Session()
+    const verdict = this.#session.judge(link.welcome)
+    this.#link = link
+    if (verdict.status === 'restart') {
+      link.socket.destroy()
+      this.#failNumbered((request) => inDoubt(verdict, request, link))
+      this.#beginSession()
+      return
     }
+    this.#session.generation = link.welcome.generation
+    this.#session.window.resume(verdict.applied)
+    this.#linkNumber++
+    this.#channel = new Channel(link.socket, this)
+    if (this.#awaited === 0) this.#channel.unref()
+    this.#status = 'open'
+    this.#settleApplied(verdict.applied, verdict.results)
+    this.#sendWaiting()
+  }
+
+  /** The answers to these writes were lost, but they are in the database. */
+  #settleApplied(applied: number, results: ReadonlyMap<number, number>): void {
+    for (const request of this.#unsent.take(
+      ({ sequence }) => sequence > 0 && sequence <= applied
+    )) {
+      const error = resultError(
+        results.get(request.sequence) ?? RESULT.ok,
+        operationName(request.kind)
+      )
+      this.#onAnswered(request)
+      if (error === undefined) request.resolve(undefined)
+      else request.reject(error)
+    }
+  }
+
+  /** Fails the writes that were sent on an earlier link and never answered. */
+  #failNumbered(createError: (request: Request) => Error): void {
+    for (const request of this.#unsent.take(({ sequence }) => sequence > 0)) {
+      this.#fail(request, createError(request))
+    }
+  }
+
+  // Operations that take too long
+
+  get isConnected(): boolean {
+    return this.#channel !== undefined
+  }
+
+  get isAwaited(): boolean {
+    return this.#awaited > 0
+  }
+
+  ping(): void {
+    const writer = this.begin(KIND.ping)
+    writer.end()
+    const { chunk, start, position } = writer
+    const ping = new Request(KIND.ping, chunk, start, position, ignore, ignore, ignore, undefined)
+    ping.isAwaited = false
+    this.#send(ping as Request)
+  }
+
+  onSilent(): void {
+    this.#onWarning(this.#silence())
+  }
+
+  onTrouble(now: number): void {
+    for (const request of this.#pending()) request.troubledAt ||= now
+  }
+
+  onRecovered(): void {
+    for (const request of this.#pending()) request.troubledAt = 0
+  }
+
+  expire(horizon: number): void {
+    const overdue = [...this.#pending()].filter(
+      ({ troubledAt, isExpired }) => !isExpired && troubledAt !== 0 && troubledAt <= horizon
+    )
+    if (overdue.length === 0) return
+    const cause = this.#channel === undefined ? this.#attempt?.failure : this.#silence()
+    for (const request of overdue) this.#expire(request, cause ?? this.#silence())
+  }
+
+  *#pending(): Iterable<Request> {
+    yield* this.#sent.values()
+    yield* this.#unsent
+  }
+
+  /** Nobody waits for it any more. If it was sent on this link, its answer may still come. */
+  #expire(request: Request, cause: PartyError): void {
+    const error = unreachable(request, cause)
+    if (!this.#sent.has(request.id)) {
+      this.#unsent.take((waiting) => waiting === request)
+      return this.#fail(request, error)
+    }
+    request.isExpired = true
+    request.reject(error)
+    if (request.isAwaited) this.release()
+    request.isAwaited = false
+  }
+
+  #silence(): PartyError {
+    const endpoint = this.#link?.endpoint
+    const pid = this.#link?.welcome.pid
+    const message = `The daemon (pid ${pid}) of ${this.#directory} is connected but does not answer. It may be stopped or overloaded; resume it, or stop it.`
+    return new PartyError('PARTYD_UNRESPONSIVE', message, { path: this.#directory, endpoint, pid })
   }
 
   // The end
@@ -340,6 +527,8 @@ export class Connection implements ChannelOwner {
     }
     const isOpen = this.#status === 'open'
     this.#status = 'closed'
+    this.#liveness.stop()
+    this.#attempt?.cancel()
     for (const request of [...this.#sent.values(), ...this.#unsent.drain()]) {
       this.#fail(request, notOpen(request.kind))
     }
@@ -350,15 +539,15 @@ export class Connection implements ChannelOwner {
 
 function ignore(): void {}
 
-/** The signal cancels `open()` and nothing later, and the database that `open()` made exists by now. */
-function forReconnecting(options: ResolvedOptions): ResolvedOptions {
-  return { ...options, signal: undefined, database: { ...options.database, errorIfExists: false } }
-}
-
 /** One side did not understand the other. The next daemon would not understand the same frames either. */
 function isIncomprehension(error: Error | undefined): error is PartyError {
   const { code } = (error ?? {}) as Partial<PartyError>
   return code === 'PARTYD_PROTOCOL' || code === 'PARTYD_INCOMPATIBLE'
+}
+
+/** The signal cancels `open()` and nothing later, and the database that `open()` made exists by now. */
+function forReconnecting(options: ResolvedOptions): ResolvedOptions {
+  return { ...options, signal: undefined, database: { ...options.database, errorIfExists: false } }
 }
 
 function hasAnswer(kind: number): boolean {
@@ -368,52 +557,4 @@ function hasAnswer(kind: number): boolean {
 function decodeError(reader: FrameReader, kind: number): Error {
   const wire = parseObject(reader.tailText(), 'error') as unknown as WireError
   return fromWireError({ ...wire, operation: wire.operation ?? operationName(kind) })
-}
-
-function operationName(kind: number): string {
-  return OPERATION_NAMES[kind] ?? 'operation'
-}
-
-function connectionLost(kind: number, link?: Link, cause?: Error): LevelError {
-  const operation = operationName(kind)
-  const where = link === undefined ? '' : ` at ${link.endpoint} (pid ${link.welcome.pid})`
-  return new LevelError(
-    'LEVEL_CONNECTION_LOST',
-    `The connection to the daemon${where} was lost during ${operation}()`,
-    { operation, endpoint: link?.endpoint, pid: link?.welcome.pid, cause }
-  )
-}
-
-function notOpen(kind: number): LevelError {
-  const operation = operationName(kind)
-  const message = `Database is not open: ${operation}() came after close()`
-  return new LevelError('LEVEL_DATABASE_NOT_OPEN', message, { operation })
-}
-
-function tooManyPending(kind: number): PartyError {
-  const operation = operationName(kind)
-  return new PartyError(
-    'PARTYD_TOO_MANY_PENDING',
-    `Too many operations wait for the daemon; ${operation}() was not accepted. Await some of them first.`,
-    { operation }
-  )
-}
-
-/** A write that was sent may be in the database; anything else certainly had no effect. */
-function unreachable(request: Request, cause: Error): PartyError | LevelError {
-  const operation = operationName(request.kind)
-  const { endpoint, pid, path, code } = cause as PartyError
-  const details = { operation, endpoint, pid, path, cause }
-  if (request.sequence > 0) {
-    const message = `The outcome of ${operation}() is unknown: it was sent, but the daemon could not be reached again. ${cause.message}`
-    return new PartyError('PARTYD_OUTCOME_UNKNOWN', message, details)
-  }
-  if (code === 'PARTYD_UNRESPONSIVE' || code === 'PARTYD_NOT_RUNNING') {
-    const message = `${operation}() was not carried out in time. ${cause.message}`
-    return new PartyError('PARTYD_TIMEOUT', message, details)
-  }
-  const message = `${operation}() could not be carried out: ${cause.message}`
-  return code === 'PARTYD_PROTOCOL'
-    ? new PartyError(code, message, details)
-    : new LevelError('LEVEL_DATABASE_NOT_OPEN', message, details)
 }

@@ -1,10 +1,11 @@
 // How a client gets a daemon: RESOLVE, DIAL, HELLO, ELECT, SPAWN, WAIT, as one loop. Stateless
 // between calls, so that the next connect finds the world as it is then.
 
-import { existsSync, lstatSync } from 'node:fs'
+import { existsSync, lstatSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import {
+  type DaemonMode,
   type DialFailure,
   type Dialled,
   type DialResult,
@@ -14,6 +15,7 @@ import {
   type Hello,
   LevelError,
   LIMITS,
+  locationFiles,
   PartyError,
   readRendezvous,
   resolveLocation,
@@ -24,6 +26,7 @@ import { Deadline } from './deadline.js'
 import { type LaunchResult, launchDaemon } from './launcher.js'
 import type { ResolvedOptions } from './options.js'
 import { acquireSpawnLock } from './spawn-lock.js'
+import { findStartPause, recordCrash, recordLocked } from './start-record.js'
 
 /** A connection whose hello has been answered. */
 export interface Link extends Dialled {
@@ -35,6 +38,8 @@ export interface ConnectRequest {
   readonly directory: string
   readonly options: ResolvedOptions
   readonly timeoutMs: number
+  /** How the daemon that was there before had been started, if there was one. */
+  readonly lastMode?: DaemonMode | undefined
   /** Made anew for each dial: a hello counts its attempts. */
   createHello(): Hello
 }
@@ -43,14 +48,8 @@ export interface ConnectRequest {
  * Connects to the daemon of a location, and starts one if there is none.
  * @throws PartyError or LevelError with the reason, as soon as waiting cannot help.
  */
-export async function connect(request: ConnectRequest): Promise<Link> {
-  const { options, timeoutMs } = request
-  const deadline = new Deadline(timeoutMs, options.signal)
-  try {
-    return await new ConnectAttempt(request, deadline).run()
-  } finally {
-    deadline.clear()
-  }
+export function connect(request: ConnectRequest): Promise<Link> {
+  return new ConnectAttempt(request).run()
 }
 
 /**
@@ -59,26 +58,54 @@ export async function connect(request: ConnectRequest): Promise<Link> {
  */
 const elections = new Map<string, Promise<Error | undefined>>()
 
-class ConnectAttempt {
+/** One run of the loop. */
+export class ConnectAttempt {
   readonly #request: ConnectRequest
+  readonly #cancelled = new AbortController()
   readonly #deadline: Deadline
   readonly #backoff = new Backoff()
-  readonly #location: string
+  readonly #startedAt = Date.now()
+  #location = ''
   /** Why there is no connection yet. */
   #lastFailure: DialFailure | undefined
   #crashes = 0
   /** The daemon that this attempt started, once it is ready. */
   #launched: Extract<LaunchResult, { status: 'ready' }> | undefined
 
-  constructor(request: ConnectRequest, deadline: Deadline) {
+  constructor(request: ConnectRequest) {
+    const { options, timeoutMs } = request
+    const cancel = [this.#cancelled.signal, options.signal].filter((signal) => signal !== undefined)
     this.#request = request
-    this.#deadline = deadline
-    const { createIfMissing, errorIfExists } = request.options.database
-    this.#location = resolveLocation(request.directory, createIfMissing !== false)
+    this.#deadline = new Deadline(timeoutMs, AbortSignal.any(cancel))
+  }
+
+  /** @throws PartyError or LevelError; `LEVEL_ABORTED` when it was cancelled. */
+  async run(): Promise<Link> {
+    try {
+      this.#resolveLocation()
+      return await this.#connect()
+    } finally {
+      this.#deadline.clear()
+    }
+  }
+
+  cancel(): void {
+    this.#cancelled.abort()
+  }
+
+  /** Why there is no connection by now. */
+  get failure(): PartyError {
+    return this.#lastFailure?.status === 'absent' ? this.#notRunning() : this.#unresponsive()
+  }
+
+  #resolveLocation(): void {
+    const { directory, options } = this.#request
+    const { createIfMissing, errorIfExists } = options.database
+    this.#location = resolveLocation(directory, createIfMissing !== false)
     if (errorIfExists && existsSync(join(this.#location, 'CURRENT'))) throw this.#existsError()
   }
 
-  async run(): Promise<Link> {
+  async #connect(): Promise<Link> {
     for (;;) {
       this.#assertInTime()
       const endpoint = findEndpoint(this.#location)
@@ -109,7 +136,7 @@ class ConnectAttempt {
   async #handleFailure({ status, cause }: DialFailure, endpoint: string): Promise<void> {
     switch (status) {
       case 'absent':
-        return this.#request.options.autospawn ? this.#elect(endpoint) : this.#wait()
+        return this.#mayElect() ? this.#elect(endpoint) : this.#wait()
       case 'busy':
       case 'leaving':
         return this.#wait()
@@ -127,6 +154,14 @@ class ConnectAttempt {
           }
         )
     }
+  }
+
+  /** A service is left to its manager for a while before anybody starts a daemon in its place. */
+  #mayElect(): boolean {
+    const { options, lastMode } = this.#request
+    if (!options.autospawn) return false
+    const isService = (readRendezvous(this.#location)?.mode ?? lastMode) === 'service'
+    return !isService || Date.now() - this.#startedAt >= TIMES.serviceRestart
   }
 
   /** Makes sure that one client starts a daemon while the others wait for it. */
@@ -179,6 +214,8 @@ class ConnectAttempt {
   }
 
   async #launch(): Promise<void> {
+    const pause = findStartPause(this.#location)
+    if (pause !== undefined) throw pause
     const { options } = this.#request
     const result = await launchDaemon(this.#location, {
       ...options,
@@ -195,6 +232,9 @@ class ConnectAttempt {
         if (this.#deadline.isReached) throw result.error
         return
       case 'failed':
+        if ((result.error as LevelError).code === 'LEVEL_LOCKED') {
+          recordLocked(this.#location, result.error)
+        }
         throw result.error
       case 'crashed':
         return this.#waitAfterCrash(result)
@@ -205,7 +245,10 @@ class ConnectAttempt {
     error,
     isKilled
   }: Extract<LaunchResult, { status: 'crashed' }>): Promise<void> {
-    if (!isKilled) this.#crashes++
+    if (!isKilled) {
+      this.#crashes++
+      recordCrash(this.#location, error)
+    }
     if (this.#crashes >= LIMITS.spawnsMax) throw error
     await this.#sleep(TIMES.respawn[this.#crashes - 1] ?? TIMES.respawn[0])
   }
@@ -230,7 +273,7 @@ class ConnectAttempt {
         cause: this.#deadline.signal.reason
       })
     }
-    throw this.#lastFailure?.status === 'absent' ? this.#notRunning() : this.#unresponsive()
+    throw this.failure
   }
 
   /** Another user may not read who serves, but may ask the kernel. */
@@ -240,9 +283,10 @@ class ConnectAttempt {
 
   #notRunning(): PartyError {
     const hint = this.#request.options.autospawn ? '' : ' and this client may not start one'
+    const last = describeLastExit(this.#location)
     return new PartyError(
       'PARTYD_NOT_RUNNING',
-      `No daemon serves ${this.#location}${hint}. Start one with: partyd ${this.#location}`,
+      `No daemon serves ${this.#location}${hint}. Start one with: partyd ${this.#location}${last}`,
       { path: this.#location, pid: process.pid, cause: this.#lastFailure?.cause }
     )
   }
@@ -273,6 +317,19 @@ class ConnectAttempt {
 function isLocationsFault(error: Error): boolean {
   const { code } = error as LevelError
   return code === 'LEVEL_LOCKED' || code === 'LEVEL_CORRUPTION' || code === 'LEVEL_IO_ERROR'
+}
+
+/** Why the last daemon ended, if it left word. */
+function describeLastExit(location: string): string {
+  try {
+    const record = JSON.parse(readFileSync(locationFiles(location).exit, 'utf8')) as {
+      reason: string
+      at: string
+    }
+    return ` (the last one ended at ${record.at}: ${record.reason})`
+  } catch {
+    return '' // It ended well, or without a word.
+  }
 }
 
 /**

@@ -127,7 +127,8 @@ export class PartyLevel<KDefault = string, VDefault = string> extends AbstractLe
     this.#openError = undefined
     const connection = new Connection(
       this.#location,
-      resolveOptions({ ...this.#options, ...options })
+      resolveOptions({ ...this.#options, ...options }),
+      (warning) => this.emit('warning', warning)
     )
     try {
       await connection.open()

@@ -47,6 +47,21 @@ export class RequestQueue {
     for (const request of requests) this.#bytes += request.bytes
   }
 
+  [Symbol.iterator](): IterableIterator<Request> {
+    return this.#requests.slice(this.#head).values()
+  }
+
+  /** Takes out the requests that are wanted. */
+  take(isWanted: (request: Request) => boolean): Request[] {
+    const all = this.drain()
+    const taken: Request[] = []
+    for (const request of all) {
+      if (isWanted(request)) taken.push(request)
+      else this.push(request)
+    }
+    return taken
+  }
+
   drain(): Request[] {
     const requests = this.#requests.slice(this.#head)
     this.#reset([])

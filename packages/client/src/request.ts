@@ -37,6 +37,14 @@ export class Request<T = unknown> implements AnswerParts {
   /** For writes; assigned likewise, so that unsent writes leave no gap. */
   sequence = 0
   parts: unknown[] | undefined = undefined
+  /** Since when no daemon could be had for it, or the one it was sent to was silent; 0 if all is well. */
+  troubledAt = 0
+  /** Daemons that died while it was under way. */
+  deaths = 0
+  /** Whether it failed for want of an answer that may still come. */
+  isExpired = false
+  /** Whether it keeps the process alive. An iterator does so itself, while it is awaited. */
+  isAwaited: boolean
 
   constructor(
     kind: number,
@@ -56,6 +64,7 @@ export class Request<T = unknown> implements AnswerParts {
     this.resolve = resolve
     this.reject = reject
     this.iterator = iterator
+    this.isAwaited = iterator === undefined
   }
 
   get bytes(): number {

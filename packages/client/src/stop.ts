@@ -3,11 +3,10 @@
 import { existsSync, realpathSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import {
-  Channel,
+  ask,
   createHello,
-  type Dialled,
+  type DialFailure,
   dial,
-  FrameWriter,
   findEndpoint,
   findLockHolder,
   KIND,
@@ -15,6 +14,8 @@ import {
   readRendezvous,
   TIMES
 } from '@partyd/shared'
+import { Backoff } from './backoff.js'
+import { Deadline } from './deadline.js'
 import { PACKAGE_VERSION } from './package-version.js'
 
 /**
@@ -25,31 +26,43 @@ export async function stop(directory: string): Promise<void> {
   if (!existsSync(directory)) return
   const location = realpathSync.native(directory)
   const pid = readRendezvous(location)?.pid
-  const endpoint = findEndpoint(location)
-  const signal = AbortSignal.timeout(TIMES.connect)
-  const result = await dial(endpoint, createHello('control', PACKAGE_VERSION), signal)
-  if (result.status === 'welcome') await requestStop(result)
-  else if (result.status !== 'absent' && result.status !== 'leaving') {
-    const code = result.status === 'forbidden' ? 'PARTYD_PERMISSION' : 'PARTYD_UNRESPONSIVE'
-    const message = `Cannot stop the daemon of ${location}: ${result.cause.message}`
-    throw new PartyError(code, message, { path: location, pid, endpoint, cause: result.cause })
+  const deadline = new Deadline(TIMES.connect, undefined)
+  try {
+    await stopDaemon(location, deadline)
+  } finally {
+    deadline.clear()
   }
   await lockReleased(location, pid)
 }
 
-/** Resolves when the daemon says that it has let go, or is gone. */
-function requestStop({ socket }: Dialled): Promise<void> {
-  return new Promise((resolve) => {
-    const channel = new Channel(socket, {
-      onFrame: () => channel.end(),
-      isSaturated: () => false,
-      onClose: () => resolve()
-    })
-    const writer = new FrameWriter()
-    writer.begin(KIND.stop, 1)
-    writer.end()
-    channel.send(writer.chunk, writer.start, writer.position)
-  })
+async function stopDaemon(location: string, deadline: Deadline): Promise<void> {
+  const backoff = new Backoff()
+  for (;;) {
+    const endpoint = findEndpoint(location)
+    const hello = createHello('control', PACKAGE_VERSION)
+    const result = await dial(endpoint, hello, deadline.signal)
+    if (result.status === 'welcome') {
+      // Answered when the lock is free; a daemon that ends without an answer has let go, too.
+      await ask(result.socket, KIND.stop)
+      return
+    }
+    if (result.status === 'absent') return
+    const isHopeless = result.status === 'forbidden' || result.status === 'refused'
+    if (isHopeless || deadline.isReached) throw cannotStop(location, endpoint, result)
+    // It may be on its way out, or have been killed while it answered.
+    await sleep(backoff.next())
+  }
+}
+
+function cannotStop(
+  location: string,
+  endpoint: string,
+  { status, cause }: DialFailure
+): PartyError {
+  const code = status === 'forbidden' ? 'PARTYD_PERMISSION' : 'PARTYD_UNRESPONSIVE'
+  const pid = readRendezvous(location)?.pid
+  const message = `Cannot stop the daemon of ${location}: ${cause.message}`
+  return new PartyError(code, message, { path: location, pid, endpoint, cause })
 }
 
 /** A daemon that somebody else stopped may still be about it, out of reach. Only Linux can tell. */

@@ -11,10 +11,11 @@ import {
   LevelError,
   PartyError,
   readRendezvous,
-  TIMES
+  TIMES,
+  type Welcome
 } from '@partyd/shared'
 import { probe } from './probe.js'
-import { AlreadyRunning, StartError } from './start-error.js'
+import { StartError } from './start-error.js'
 import { Database } from './store/database.js'
 
 export interface ClaimOptions {
@@ -24,6 +25,8 @@ export interface ClaimOptions {
   /** Ends the wait for the lock. */
   readonly signal: AbortSignal
   onProgress(message: string): void
+  /** A daemon answers there. @throws AlreadyRunning unless it is to be waited for. */
+  onServed(welcome: Welcome): Promise<void>
 }
 
 export interface Claim {
@@ -62,7 +65,8 @@ async function openWhenFree(options: ClaimOptions): Promise<Database> {
       if (database !== undefined) return database
     }
     if (isLastTry) throw lockedError(location)
-    await assertNotServed(location)
+    const welcome = await probe(location)
+    if (welcome !== undefined) await options.onServed(welcome)
     options.onProgress(describeWait(location))
     // Aborted, it rejects with an error of its own: the loop throws the signal's reason.
     await sleep(delay, undefined, { signal }).catch(() => signal.throwIfAborted())
@@ -71,19 +75,22 @@ async function openWhenFree(options: ClaimOptions): Promise<Database> {
 }
 
 /** @returns undefined when somebody holds the lock. */
-async function tryOpen({ location, database }: ClaimOptions): Promise<Database | undefined> {
+async function tryOpen(options: ClaimOptions): Promise<Database | undefined> {
+  const { location, database } = options
+  // Recovering a large log takes long, and whoever waits for us must know that we are alive.
+  const progress = setInterval(
+    () => options.onProgress(`Opening the database at ${location}`),
+    TIMES.openProgress
+  )
   try {
     return await Database.open(location, database)
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException
     if (code === 'LEVEL_LOCKED') return undefined
     throw openError(location, code, message)
+  } finally {
+    clearInterval(progress)
   }
-}
-
-async function assertNotServed(location: string): Promise<void> {
-  const welcome = await probe(location)
-  if (welcome !== undefined) throw new AlreadyRunning(location, welcome.pid, welcome.mode)
 }
 
 /** A partyd that holds the lock may be finishing a drain; any other program is there to stay. */

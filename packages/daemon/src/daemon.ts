@@ -2,7 +2,7 @@
 
 import { randomBytes } from 'node:crypto'
 import { rmSync, statSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
+import { createServer, type Server } from 'node:net'
 import { hostname } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import {
@@ -17,22 +17,27 @@ import {
   resolveLocation,
   TIMES,
   toWireError,
+  type Welcome,
   writeRendezvous
 } from '@partyd/shared'
 import { type Claim, claim } from './claim.js'
 import { Endpoint } from './endpoint.js'
+import { Fence } from './fence.js'
 import { IdleWatch } from './idle-watch.js'
 import { Logger } from './logger.js'
 import { PACKAGE_VERSION } from './package-version.js'
-import { probe } from './probe.js'
+import { probe, requestDrain } from './probe.js'
 import { Connections } from './session/connections.js'
 import type { Engine } from './session/engine.js'
 import type { PartyConnection } from './session/party-connection.js'
+import { SessionRegistry } from './session/session-registry.js'
 import { StartChannel } from './start-channel.js'
 import { AlreadyRunning, StartError } from './start-error.js'
 import { CommitQueue } from './store/commit-queue.js'
+import type { Database } from './store/database.js'
 import { ReadPath } from './store/read-path.js'
 import { ScanQueue } from './store/scan-queue.js'
+import { SessionRecords } from './store/session-records.js'
 
 /** How long after READY the parts that were left out to be quick are loaded. */
 const LOAD_REST_MS = 500
@@ -49,7 +54,8 @@ class Daemon {
   readonly #startedAt = new Date()
   readonly #startChannel: StartChannel
   readonly #stopped = new AbortController()
-  #status: 'starting' | 'serving' | 'draining' | 'closed' = 'starting'
+  /** parking: idle and on the way out, unless a client comes. */
+  #status: 'starting' | 'serving' | 'parking' | 'draining' | 'closed' = 'starting'
   #location = ''
   #log: Logger
   #resolveExit: (exitCode: number) => void = () => {}
@@ -59,8 +65,11 @@ class Daemon {
   #engine: Engine | undefined
   #connections: Connections | undefined
   #endpoint: Endpoint | undefined
+  #fence: Fence | undefined
   #idleWatch: IdleWatch | undefined
   readonly #stopRequests: PartyConnection[] = []
+  /** How often it has been on the way out for want of clients. */
+  #parkings = 0
   /** Each further signal makes the drain shorter. */
   #signals = 0
   readonly #hurry = new AbortController()
@@ -101,9 +110,7 @@ class Daemon {
     this.#log = this.#createLogger(this.#location)
     process.chdir('/')
     const serving = await probe(this.#location)
-    if (serving !== undefined) {
-      throw new AlreadyRunning(this.#location, serving.pid, serving.mode)
-    }
+    if (serving !== undefined) await this.#onServed(serving)
     const claimed = await this.#claim()
     try {
       await this.#publish(claimed)
@@ -133,8 +140,22 @@ class Daemon {
       onProgress: (message) => {
         this.#log.info(message)
         this.#startChannel.report({ event: 'progress', message })
-      }
+      },
+      onServed: (welcome) => this.#onServed(welcome)
     })
+  }
+
+  /**
+   * An auto-spawned daemon makes room for one that was started on purpose; otherwise whoever is
+   * there stays, and a service waits for its turn.
+   */
+  async #onServed({ pid, mode }: Welcome): Promise<void> {
+    const own = this.#options.mode
+    if (own !== 'auto' && mode === 'auto') {
+      this.#log.info(`taking over from the daemon that a client started (pid ${pid})`)
+      return requestDrain(this.#location)
+    }
+    if (own !== 'service') throw new AlreadyRunning(this.#location, pid, mode)
   }
 
   async #publish({ database }: Claim): Promise<void> {
@@ -143,21 +164,28 @@ class Daemon {
       beforeBatch: () => readPath.dispatch(),
       onWriteFailed: (error) => this.#onWriteFailed(error)
     })
-    this.#engine = { database, commitQueue, readPath, scanQueue: new ScanQueue() }
+    const records = await openRecords(database, this.#location)
+    const sessions = new SessionRegistry(records, commitQueue, () =>
+      this.#connections?.sayGeneration(records.generation)
+    )
+    this.#engine = { database, commitQueue, readPath, scanQueue: new ScanQueue(), sessions }
     const connections = this.#createConnections(this.#engine)
     this.#connections = connections
-    const server = createServer((socket) => void connections.admit(socket))
-    this.#endpoint = await Endpoint.bind(server, this.#location)
-    // The kernel may run out of descriptors; those who wait in the backlog get their turn later.
-    server.on('error', (error) => this.#log.warn('cannot accept a connection', { err: error }))
+    this.#endpoint = await Endpoint.bind(this.#location, () => this.#createServer(connections))
     this.#stopped.signal.throwIfAborted()
     this.#endpoint.publish()
     writeRendezvous(this.#location, this.#rendezvous(this.#endpoint))
     this.#status = 'serving'
   }
 
+  #createServer(connections: Connections): Server {
+    const server = createServer((socket) => void connections.admit(socket))
+    // The kernel may run out of descriptors; those who wait in the backlog get their turn later.
+    server.on('error', (error) => this.#log.warn(`cannot accept a connection: ${error.message}`))
+    return server
+  }
+
   #createConnections(engine: Engine): Connections {
-    const isDraining = (): boolean => this.#status === 'draining'
     return new Connections({
       engine,
       log: this.#log,
@@ -167,9 +195,8 @@ class Daemon {
         pid: process.pid,
         mode: this.#options.mode
       },
-      get isDraining() {
-        return isDraining()
-      },
+      isServing: () => this.#status === 'serving',
+      welcomeClient: () => this.#welcomeClient(),
       describeStatus: () => this.#describeStatus(),
       onClientChange: () => this.#onClientChange(),
       onStopRequest: (connection) => {
@@ -200,14 +227,29 @@ class Daemon {
     const instanceId = this.#instanceId
     this.#startChannel.report({ event: 'ready', pid, instanceId, endpoint, created })
     this.#startChannel.close()
-    rmSync(locationFiles(this.#location).exit, { force: true })
+    const { exit, failed } = locationFiles(this.#location)
+    rmSync(exit, { force: true })
+    rmSync(failed, { force: true })
     this.#log.info(`serving ${this.#location}`, { endpoint, mode: this.#options.mode })
+    this.#armFence()
     const { mode, idleTimeoutMs } = this.#options
     const defaultMs = mode === 'auto' ? TIMES.idle : Number.POSITIVE_INFINITY
     this.#idleWatch = new IdleWatch(idleTimeoutMs ?? defaultMs, () => void this.#drain('idle'))
     if (mode === 'auto') this.#idleWatch.awaitFirstClient()
     // A spawned daemon has clients waiting; a person waits for the log.
     setTimeout(() => void this.#loadRest(), mode === 'auto' ? LOAD_REST_MS : 0).unref()
+  }
+
+  #armFence(): void {
+    const endpoint = this.#endpoint as Endpoint
+    const intervalMs = this.#options.fenceIntervalMs ?? TIMES.fence
+    this.#fence = new Fence(this.#location, endpoint, intervalMs, {
+      onEndpointMissing: () => {
+        this.#log.warn(`${endpoint.path} was removed; publishing it again`)
+        endpoint.republish().catch((error: Error) => this.#log.warn(error.message))
+      },
+      onLost: (reason) => this.#onLost(reason)
+    })
   }
 
   /** Loads what may be needed later, while the files are still there (an npx cache may vanish). */
@@ -256,17 +298,20 @@ class Daemon {
   /** Lets the clients finish, gives everything back in reverse order, the lock last. */
   async #drain(reason: GoodbyeReason): Promise<void> {
     if (this.#status !== 'serving') return
-    this.#status = 'draining'
-    const { database, commitQueue } = this.#engine as Engine
+    const { database, sessions } = this.#engine as Engine
     const connections = this.#connections as Connections
+    const endpoint = this.#endpoint as Endpoint
+    this.#status = reason === 'idle' ? 'parking' : 'draining'
+    endpoint.unpublish()
+    if (reason === 'idle' && (await this.#isNeededAfterAll())) return
     this.#log.info(`stopping: ${reason}`, { clients: connections.clientCount })
+    this.#fence?.stop()
     this.#idleWatch?.stop()
-    this.#endpoint?.unpublish()
     connections.sayGoodbye(reason)
     await this.#waitForClients(connections)
-    this.#endpoint?.close()
+    endpoint.close()
     connections.destroyAll()
-    await commitQueue.idle()
+    await sessions.removeAll()
     this.#removeFiles()
     this.#log.info('stopped')
     await this.#log.load()
@@ -274,6 +319,27 @@ class Daemon {
     this.#status = 'closed'
     for (const connection of this.#stopRequests) connection.answerStop()
     this.#resolveExit(EXIT_CODES.ok)
+  }
+
+  /** A client may have connected just before the socket was taken away: then all is as before. */
+  async #isNeededAfterAll(): Promise<boolean> {
+    const parking = ++this.#parkings
+    await sleep(TIMES.acceptTail)
+    // A client has come; it may even have gone again, and the next parking has begun.
+    if (this.#status !== 'parking' || parking !== this.#parkings) return true
+    this.#status = 'draining'
+    return false
+  }
+
+  /** @returns whether a client that has just come can be served. */
+  #welcomeClient(): boolean {
+    if (this.#status === 'parking') {
+      this.#endpoint?.publish()
+      this.#status = 'serving'
+      this.#log.info('a client came: staying')
+      this.#onClientChange()
+    }
+    return this.#status === 'serving'
   }
 
   /** Clients that have been told go by themselves; whoever just connected is told too. */
@@ -304,6 +370,15 @@ class Daemon {
     this.#endpoint?.unpublish()
     this.#connections?.sayGoodbye('failed-write', message)
     this.#endSuddenly('disk', message)
+  }
+
+  /**
+   * Another daemon may own the files by now, and even closing the database would write to them. No
+   * exit is quick enough: only SIGKILL runs no destructor.
+   */
+  #onLost(reason: string): void {
+    process.stderr.write(`partyd: lost ${this.#location}: ${reason}\n`)
+    process.kill(process.pid, 'SIGKILL')
   }
 
   #onBug(error: Error): void {
@@ -379,6 +454,19 @@ class Daemon {
       file: location === undefined ? undefined : this.#logFile,
       base: { pid: process.pid, instanceId: this.#instanceId }
     })
+  }
+}
+
+async function openRecords(database: Database, location: string): Promise<SessionRecords> {
+  try {
+    return await SessionRecords.open(database)
+  } catch (cause) {
+    const message = `The session records in ${location} were written by another version of partyd: ${(cause as Error).message}`
+    const details = { path: location, pid: process.pid, cause }
+    throw new StartError(
+      'incompatibleData',
+      new PartyError('PARTYD_INCOMPATIBLE', message, details)
+    )
   }
 }
 

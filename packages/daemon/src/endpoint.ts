@@ -12,7 +12,6 @@ import {
   defaultEndpoint,
   LIMITS,
   PartyError,
-  type Platform,
   shortEndpoint
 } from '@partyd/shared'
 import { StartError } from './start-error.js'
@@ -20,58 +19,59 @@ import { StartError } from './start-error.js'
 /** What a file system answers that has no sockets (WSL mounts, some FUSE and network file systems). */
 const NO_SOCKETS_HERE = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'EIO', 'ENOSYS'])
 
+/** What lies at the public path: our socket, nothing, somebody else's, or something we cannot see. */
+export type EndpointState = 'ours' | 'missing' | 'foreign' | 'unknown'
+
 export class Endpoint {
   /** The public path or pipe name. */
   readonly path: string
-  readonly #server: Server
+  readonly #createServer: () => Server
+  #server: Server
   /** The socket's name before publication and after parking; undefined for a pipe, which has no file. */
-  readonly #privatePath: string | undefined
+  #privatePath: string | undefined
   #inode: bigint | undefined
 
-  private constructor(server: Server, path: string, privatePath: string | undefined) {
-    this.#server = server
+  private constructor(path: string, createServer: () => Server) {
     this.path = path
-    this.#privatePath = privatePath
+    this.#createServer = createServer
+    this.#server = createServer()
   }
 
   /** Listens where no client looks yet. @throws StartError when no endpoint can be had. */
-  static async bind(server: Server, location: string): Promise<Endpoint> {
+  static async bind(location: string, createServer: () => Server): Promise<Endpoint> {
     const platform = currentPlatform()
-    const path = defaultEndpoint(location, platform)
+    const endpoint = new Endpoint(defaultEndpoint(location, platform), createServer)
+    const isInside = dirname(endpoint.path) === location
     try {
-      return await Endpoint.#bindAt(server, path, location, platform)
+      if (!isInside && platform.name !== 'win32') assertPrivateDirectory(endpoint.path, platform)
+      await endpoint.#listen()
+      return endpoint
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException
-      if (dirname(path) !== location || !NO_SOCKETS_HERE.has(code ?? '')) {
-        throw unusable(path, error as Error)
-      }
+      if (!isInside || !NO_SOCKETS_HERE.has(code ?? ''))
+        throw unusable(endpoint.path, error as Error)
     }
-    const short = shortEndpoint(location, platform)
+    return Endpoint.#bindOutside(shortEndpoint(location, platform), createServer)
+  }
+
+  static async #bindOutside(path: string, createServer: () => Server): Promise<Endpoint> {
+    const endpoint = new Endpoint(path, createServer)
     try {
-      return await Endpoint.#bindAt(server, short, location, platform)
+      assertPrivateDirectory(path, currentPlatform())
+      await endpoint.#listen()
+      return endpoint
     } catch (error) {
-      throw unusable(short, error as Error)
+      throw unusable(path, error as Error)
     }
   }
 
-  static async #bindAt(
-    server: Server,
-    path: string,
-    location: string,
-    platform: Platform
-  ): Promise<Endpoint> {
-    if (platform.name === 'win32') {
-      await listen(server, path)
-      return new Endpoint(server, path, undefined)
-    }
-    if (dirname(path) !== location) assertPrivateDirectory(path, platform)
-    const privatePath = join(
-      dirname(path),
-      `${privatePrefix(path)}.p${randomBytes(4).toString('hex')}`
-    )
-    await listen(server, privatePath)
+  async #listen(): Promise<void> {
+    if (process.platform === 'win32') return listen(this.#server, this.path)
+    const name = `${privatePrefix(this.path)}.p${randomBytes(4).toString('hex')}`
+    const privatePath = join(dirname(this.path), name)
+    await listen(this.#server, privatePath)
     chmodSync(privatePath, 0o600)
-    return new Endpoint(server, path, privatePath)
+    this.#privatePath = privatePath
   }
 
   /** Puts the socket where clients look, over whatever is there, and clears up after the dead. */
@@ -86,13 +86,27 @@ export class Endpoint {
     sweep(this.path)
   }
 
+  /** Publishes a new socket in place of one that was removed. Connections go on. */
+  async republish(): Promise<void> {
+    const previous = this.#server
+    this.#server = this.#createServer()
+    await this.#listen()
+    this.publish()
+    previous.close()
+  }
+
   /** Takes the socket away from where clients look, if it is still ours. Connections go on. */
   unpublish(): void {
-    if (this.#privatePath === undefined || this.#inode === undefined) return
+    if (this.#privatePath === undefined || this.state() !== 'ours') return
+    renameSync(this.path, this.#privatePath)
+  }
+
+  state(): EndpointState {
+    if (this.#privatePath === undefined) return 'ours'
     try {
-      if (lstatSocket(this.path).ino === this.#inode) renameSync(this.path, this.#privatePath)
+      return lstatSocket(this.path).ino === this.#inode ? 'ours' : 'foreign'
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+      return (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'missing' : 'unknown'
     }
   }
 

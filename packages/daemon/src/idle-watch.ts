@@ -35,6 +35,9 @@ export class IdleWatch {
   #arm(ms: number): void {
     this.stop()
     if (ms > TIMER_MAX_MS) return
-    this.#timer = setTimeout(this.#onIdle, ms)
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined
+      this.#onIdle()
+    }, ms)
   }
 }

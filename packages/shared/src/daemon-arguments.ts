@@ -26,6 +26,8 @@ export interface DaemonArguments {
   /** Milliseconds without clients after which an auto-spawned daemon ends; Infinity for never. */
   idleTimeoutMs?: number
   logLevel?: string
+  /** Milliseconds between two looks whether the location is still its own. */
+  fenceIntervalMs?: number
   database: DatabaseOptions
 }
 
@@ -97,12 +99,13 @@ export const DATABASE_FLAGS: Readonly<Record<keyof DatabaseOptions, DatabaseFlag
 
 /** The arguments that make a daemon of exactly these options. */
 export function toDaemonArguments(options: DaemonArguments): string[] {
-  const { location, mode, readyFd, idleTimeoutMs, logLevel, database } = options
+  const { location, mode, readyFd, idleTimeoutMs, logLevel, fenceIntervalMs, database } = options
   const list = ['serve', location]
   if (mode !== 'foreground') list.push(`--${mode}`)
   if (readyFd !== undefined) list.push('--ready-fd', String(readyFd))
   if (idleTimeoutMs !== undefined) list.push('--idle-timeout', formatIdleTimeout(idleTimeoutMs))
   if (logLevel !== undefined) list.push('--log-level', logLevel)
+  if (fenceIntervalMs !== undefined) list.push('--fence-interval', String(fenceIntervalMs))
   for (const [name, { flag, type }] of Object.entries(DATABASE_FLAGS)) {
     const value = database[name as keyof DatabaseOptions]
     if (value === undefined) continue
@@ -128,6 +131,7 @@ export function parseDaemonArguments(list: readonly string[]): DaemonArguments {
       'ready-fd': { type: 'string' },
       'idle-timeout': { type: 'string' },
       'log-level': { type: 'string' },
+      'fence-interval': { type: 'string' },
       ...databaseParseOptions()
     }
   })
@@ -161,9 +165,13 @@ export function resolveDaemonArguments(
   const readyFd = flagValue('ready-fd')
   const idleTimeout = flagValue('idle-timeout')
   const logLevel = flagValue('log-level')
+  const fenceInterval = flagValue('fence-interval')
   if (readyFd !== undefined) result.readyFd = parseCount('ready-fd', readyFd)
   if (idleTimeout !== undefined) result.idleTimeoutMs = parseIdleTimeout(idleTimeout)
   if (logLevel !== undefined) result.logLevel = String(logLevel)
+  if (fenceInterval !== undefined) {
+    result.fenceIntervalMs = parseCount('fence-interval', fenceInterval)
+  }
   const database: Record<string, boolean | number> = {}
   for (const [name, { flag, type }] of Object.entries(DATABASE_FLAGS)) {
     const value = flagValue(flag)

@@ -25,6 +25,8 @@ export const LIMITS = {
   batchOperationsMax: 8192,
   /** Bytes in one LevelDB batch: LevelDB's own write buffer. */
   batchBytesMax: 4_194_304,
+  /** Records of sessions whose clients have vanished. Each is a few dozen bytes. */
+  recordsMax: 10_000,
   /** Keys that one step of a clear deletes; other sessions' writes go between two steps. */
   clearKeysMax: 1000,
   /** Bytes of keys that one step of a clear deletes. */
@@ -51,6 +53,8 @@ export const LIMITS = {
   endpointPathBytesMax: 100,
   /** Daemons that one connect may start. */
   spawnsMax: 3,
+  /** Deaths of daemons that an operation may be under way at, without progress. */
+  deathsMax: 5,
   /** Lines of the daemon's log that a crash error quotes. */
   crashLogLinesMax: 20
 } as const
@@ -69,6 +73,12 @@ export const TIMES = {
   connect: 15_000,
   /** How long an operation may go without progress once its connection is lost. */
   retry: 60_000,
+  /** How long a connection with something pending may be silent before a ping, and then before it counts as silent. */
+  heartbeat: 5_000,
+  /** How often a client looks whether operations are in trouble. */
+  livenessLook: 1_000,
+  /** An operation under way when that many daemons died, over at least that long, may be what kills them. */
+  daemonLost: 10_000,
   /** How long a daemon waits for a hello after the first byte of a party client. */
   hello: 10_000,
   /** How long a daemon that starts waits for another to answer; only an answer counts. */
@@ -92,11 +102,26 @@ export const TIMES = {
   firstClient: 15_000,
   /** How long an auto-spawned daemon stays without clients. Short: an idle lock blocks other tools. */
   idle: 30_000,
+  /** How often a daemon looks whether the location is still its own. */
+  fence: 5_000,
+  /** How often a daemon that is opening a large log says so. */
+  openProgress: 5_000,
+  /** How long a client leaves a service to its manager before it starts a daemon itself. */
+  serviceRestart: 3_000,
+  /** Daemons that died before they were ready count towards a crash loop for this long … */
+  crashWindow: 60_000,
+  /** … and then nobody starts another for this long. */
+  crashPause: 10_000,
+  /** How long a foreign lock holder is taken for granted. */
+  lockedPause: 2_000,
   /** How long a draining daemon still answers new connections. */
   acceptTail: 100,
   /** How long a drain waits for its clients; after a second signal; after a third. */
   drain: 10_000,
   drainHurried: 1_000,
+  /** How long the record of a client that has vanished is kept, and how often that is looked at. */
+  recordKept: 86_400_000,
+  recordSweep: 3_600_000,
   /** When an iterator of a retrying client, left without demand, is closed. The client opens it again. */
   iteratorIdle: 60_000
 } as const

@@ -81,6 +81,7 @@ export interface LocationFiles {
   readonly log: string
   readonly spawnLock: string
   readonly exit: string
+  readonly failed: string
 }
 
 /** @param location the database directory, as an absolute real path. */
@@ -90,7 +91,8 @@ export function locationFiles(location: string): LocationFiles {
     rendezvous: join(location, 'partyd.json'),
     log: join(location, 'partyd.log'),
     spawnLock: join(location, 'partyd.spawn.lock'),
-    exit: join(location, 'partyd.exit.json')
+    exit: join(location, 'partyd.exit.json'),
+    failed: join(location, 'partyd.failed.json')
   }
 }
 

@@ -25,6 +25,26 @@ export function findLockHolder(location: string): LockHolder | undefined {
   }
 }
 
+/**
+ * Whether the kernel lists a process as the holder of a location's lock; undefined where it cannot
+ * be told. The table is not read in one piece, so an entry counts as missing when it is missing
+ * several times in a row.
+ */
+export function isLockListed(location: string, pid: number): boolean | undefined {
+  if (process.platform !== 'linux') return undefined
+  try {
+    const { dev, ino } = statSync(locationFiles(location).lock)
+    for (let look = 0; look < LOOKS; look++) {
+      if (parseLocks(readFileSync('/proc/locks', 'utf8'), dev, ino)?.pid === pid) return true
+    }
+    return false
+  } catch {
+    return undefined
+  }
+}
+
+const LOOKS = 3
+
 /** @param text the content of /proc/locks: `1: POSIX  ADVISORY  WRITE 123 08:01:42 0 EOF` and so on. */
 export function parseLocks(text: string, dev: number, ino: number): LockHolder | undefined {
   // Some file systems number devices differently in the two places, so the inode must do if need be.

@@ -4,6 +4,7 @@ import { DATABASE_FLAGS, EXIT_CODES, resolveDaemonArguments } from '@partyd/shar
 import { Command, CommanderError, Option } from 'commander'
 import { serve } from '../daemon.js'
 import { PACKAGE_VERSION } from '../package-version.js'
+import { ping, status, stop } from './control.js'
 
 export async function runCommandLine(list: readonly string[]): Promise<void> {
   try {
@@ -30,14 +31,38 @@ function createProgram(): Command {
         .choices(['trace', 'debug', 'info', 'warn', 'error', 'fatal'])
         .default('info')
     )
+    .option('--fence-interval <ms>', 'how often to look whether the location is still its own')
     .addOption(new Option('--ready-fd <fd>', 'descriptor to report the start on').hideHelp())
     .addHelpText('after', '\nExample:\n  $ npx partyd ./data')
   addDatabaseOptions(serveCommand)
+  addControlCommand(program, 'stop', 'stop the daemon of a location and wait for its lock', stop)
+  addControlCommand(program, 'status', 'print what the daemon of a location says of itself', status)
+  addControlCommand(
+    program,
+    'ping',
+    'print how long the daemon of a location takes to answer',
+    ping
+  )
   serveCommand.action((location: string, options: Record<string, unknown>) => {
     const flagValue = (flag: string): unknown => options[toCamelCase(flag)]
     return serve(resolveDaemonArguments(location, flagValue))
   })
   return program
+}
+
+function addControlCommand(
+  program: Command,
+  name: string,
+  description: string,
+  run: (location: string) => Promise<number>
+): void {
+  program
+    .command(name)
+    .description(description)
+    .argument('<location>', 'the database directory')
+    .action(async (location: string) => {
+      process.exitCode = await run(location)
+    })
 }
 
 function addDatabaseOptions(command: Command): void {

@@ -26,9 +26,8 @@ export class Connections {
     this.#host = {
       engine: owner.engine,
       identity: owner.identity,
-      get isDraining() {
-        return owner.isDraining
-      },
+      isServing: () => owner.isServing(),
+      welcomeClient: () => owner.welcomeClient(),
       describeStatus: () => owner.describeStatus(),
       onClientChange: () => this.#onClientChange(),
       onStopRequest: (connection) => owner.onStopRequest(connection),
@@ -55,6 +54,8 @@ export class Connections {
     this.#silent.delete(socket)
     if (kind === 'party') {
       this.#connections.add(new PartyConnection(socket, this.#host))
+    } else if (kind === 'guest' && !this.#owner.welcomeClient()) {
+      socket.destroy()
     } else if (kind === 'guest') {
       await this.#admitGuest(socket)
     }
@@ -74,6 +75,13 @@ export class Connections {
   sayGoodbye(reason: GoodbyeReason, message?: string): void {
     for (const socket of this.#silent) socket.destroy()
     for (const connection of this.#connections) connection.sayGoodbye(reason, message)
+  }
+
+  /** Records of others have been removed: clients compare generations when they come back. */
+  sayGeneration(generation: string): void {
+    for (const connection of this.#connections) {
+      if (connection instanceof PartyConnection) connection.sayGeneration(generation)
+    }
   }
 
   /** Resolves when there is no client any more. */

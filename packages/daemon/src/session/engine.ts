@@ -4,10 +4,12 @@ import type { CommitQueue } from '../store/commit-queue.js'
 import type { Database } from '../store/database.js'
 import type { ReadPath } from '../store/read-path.js'
 import type { ScanQueue } from '../store/scan-queue.js'
+import type { SessionRegistry } from './session-registry.js'
 
 export interface Engine {
   readonly database: Database
   readonly commitQueue: CommitQueue
   readonly readPath: ReadPath
   readonly scanQueue: ScanQueue
+  readonly sessions: SessionRegistry
 }

@@ -1,7 +1,7 @@
 // The database as many-level's host wants it: callbacks, and not-found as an error. many-level
 // speaks abstract-level 1; over a database of abstract-level 3 it would hang without a word.
 
-import { LIMITS, NO_LIMIT, PartyError } from '@partyd/shared'
+import { LIMITS, NO_LIMIT, PartyError, RESULT } from '@partyd/shared'
 import { isHidden, type Range } from '../store/key-space.js'
 import type { Engine } from './engine.js'
 import { type Entries, type IteratorOwner, PartyIterator } from './party-iterator.js'
@@ -70,7 +70,8 @@ export class ManyLevelFacade {
     if (clearLimit === 0) return process.nextTick(callback)
     const done = this.#begin(callback)
     const range = pickRange(options)
-    this.#order.clear({ range, reverse, limit: clearLimit }, (error) => done(error ?? null))
+    const bounds = { range, reverse, limit: clearLimit }
+    this.#order.clear(bounds, undefined, undefined, (error) => done(error ?? null))
   }
 
   get(key: Buffer, _options: unknown, callback: Callback<Buffer>): void {
@@ -122,7 +123,9 @@ export class ManyLevelFacade {
   #write(pairs: readonly (Buffer | undefined)[], callback: Callback): void {
     const done = this.#begin(callback)
     const hasHidden = pairs.some((key, index) => index % 2 === 0 && isHidden(key as Buffer))
-    this.#order.write(hasHidden ? [] : pairs, false, () => done(hasHidden ? reservedKey() : null))
+    this.#order.write(hasHidden ? [] : pairs, false, undefined, RESULT.ok, () =>
+      done(hasHidden ? reservedKey() : null)
+    )
   }
 
   /** Counts an operation as pending until its callback is called. */

@@ -23,11 +23,15 @@ import {
 import type { Connection } from './connection.js'
 import type { Engine } from './engine.js'
 import { PartySession, unknownKind } from './party-session.js'
+import type { SessionHolder } from './session-registry.js'
+import type { SessionState } from './session-state.js'
 
 /** The daemon as its connections see it. */
 export interface ConnectionHost {
   readonly engine: Engine
-  readonly isDraining: boolean
+  isServing(): boolean
+  /** Whether a client that has just come can be served: not when the daemon is on its way out. */
+  welcomeClient(): boolean
   /** The fields of a welcome that are the daemon's own. */
   readonly identity: Pick<Welcome, 'version' | 'instanceId' | 'pid' | 'mode'>
   describeStatus(): object
@@ -38,13 +42,16 @@ export interface ConnectionHost {
   onClosed(connection: Connection, error: Error | undefined): void
 }
 
-export class PartyConnection implements Connection, ChannelOwner {
+export class PartyConnection implements Connection, ChannelOwner, SessionHolder {
   readonly #host: ConnectionHost
   readonly #channel: Channel
   readonly #writer = new FrameWriter()
-  /** settled: the client needs no more answers · stopping: waits for the answer to its stop. */
-  #status: 'greeting' | 'session' | 'settled' | 'control' | 'stopping' | 'closed' = 'greeting'
+  /** resuming: its session is being found · settled: the client needs no more answers · stopping: waits for the answer to its stop. */
+  #status: 'greeting' | 'resuming' | 'session' | 'settled' | 'control' | 'stopping' | 'closed' =
+    'greeting'
   #session: PartySession | undefined
+  /** The session's state, for clients that retry. */
+  #state: SessionState | undefined
   #stopId = 0
   readonly #helloTimer: NodeJS.Timeout
 
@@ -70,6 +77,7 @@ export class PartyConnection implements Connection, ChannelOwner {
         return this.#onHello(reader)
       case 'session':
         if (reader.kind === KIND.settled) return this.#onSettled()
+        if (reader.kind === KIND.ping) return this.#sendObject(KIND.info, reader.id, {})
         return (this.#session as PartySession).onFrame(reader)
       case 'control':
         return this.#onControl(reader)
@@ -91,8 +99,28 @@ export class PartyConnection implements Connection, ChannelOwner {
     if (this.#status === 'closed') return
     this.#status = 'closed'
     clearTimeout(this.#helloTimer)
-    this.#session?.close()
+    void this.#closeSession()
     this.#host.onClosed(this, error)
+  }
+
+  /** A later connection of the same client has come. */
+  async giveUpSession(): Promise<void> {
+    this.destroy()
+    await this.#session?.close()
+  }
+
+  /** Lets go of the session once its writes are in: its record then tells all there is to know. */
+  async #closeSession(): Promise<void> {
+    await this.#session?.close()
+    if (this.#state !== undefined) this.#host.engine.sessions.release(this.#state, this)
+  }
+
+  sayGeneration(generation: string): void {
+    if (this.#status !== 'session') return
+    this.#writer.begin(KIND.generation, 0)
+    this.#writer.tail(generation)
+    this.#writer.end()
+    this.#channel.send(this.#writer.chunk, this.#writer.start, this.#writer.position)
   }
 
   sayGoodbye(reason: GoodbyeReason, message?: string): void {
@@ -121,20 +149,44 @@ export class PartyConnection implements Connection, ChannelOwner {
     }
     const hello = parseHello(reader.tailText())
     clearTimeout(this.#helloTimer)
-    if (this.#host.isDraining) {
+    const isWelcome = hello.mode === 'control' ? this.#host.isServing() : this.#host.welcomeClient()
+    if (!isWelcome) {
       this.#sendObject(KIND.goodbye, 0, { reason: 'stop' })
       return this.end()
     }
     const proto = highestCommon(hello.proto)
     if (proto === undefined) throw incompatible(hello)
     this.#channel.reader.frameBytesMax = LIMITS.frameBytesMax
-    this.#sendObject(KIND.welcome, 0, this.#welcome(hello, proto))
-    if (hello.mode === 'control') {
-      this.#status = 'control'
+    if (hello.mode === 'retry') {
+      this.#status = 'resuming'
+      void this.#resume(hello, proto)
       return
     }
-    const { engine } = this.#host
-    this.#session = new PartySession(engine, this.#channel, hello.settledThrough ?? 0)
+    this.#sendObject(KIND.welcome, 0, this.#welcome(hello, proto))
+    if (hello.mode === 'control') this.#status = 'control'
+    else this.#begin()
+  }
+
+  /** Answers the hello once everything that the session had put into the commit queue is in. */
+  async #resume(hello: Hello, proto: number): Promise<void> {
+    try {
+      this.#state = await this.#host.engine.sessions.take(hello, this)
+    } catch (error) {
+      return this.#refuse(error as Error)
+    }
+    if (this.#status !== 'resuming') return this.#closeSession()
+    this.#sendObject(KIND.welcome, 0, this.#welcome(hello, proto))
+    this.#begin()
+  }
+
+  #refuse(error: Error): void {
+    if (this.#status !== 'resuming') return
+    this.#sendObject(KIND.error, 0, toWireError(error, { operation: 'hello' }))
+    this.end()
+  }
+
+  #begin(): void {
+    this.#session = new PartySession(this.#host.engine, this.#channel, this.#state)
     this.#status = 'session'
     this.#host.onClientChange()
   }
@@ -145,16 +197,17 @@ export class PartyConnection implements Connection, ChannelOwner {
       proto,
       features: FEATURES.filter((feature) => hello.features.includes(feature)),
       nonce: hello.nonce,
-      generation: null,
-      applied: null,
-      results: []
+      generation: this.#host.engine.sessions.generation,
+      applied: this.#state?.hasRecord ? this.#state.applied : null,
+      results: this.#state?.results ?? []
     }
   }
 
-  /** The client has all its answers: it is no reason any more to stay. */
+  /** The client has all its answers: there is no reason to remember it, nor to stay for it. */
   #onSettled(): void {
     this.#status = 'settled'
-    this.#session?.close()
+    if (this.#state !== undefined) this.#host.engine.sessions.remove(this.#state, this)
+    void this.#session?.close()
     this.#host.onClientChange()
     this.end()
   }

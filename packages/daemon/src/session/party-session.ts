@@ -17,15 +17,19 @@ import {
   ProtocolError,
   RANGE_FLAGS,
   READ_FLAGS,
+  RESULT,
+  resultError,
   TIMES,
   toWireError,
   WRITE_FLAGS
 } from '@partyd/shared'
 import type { ScanOptions } from '../store/database.js'
 import { isHidden, type Range } from '../store/key-space.js'
+import type { SequencePlace } from '../store/writes.js'
 import type { Engine } from './engine.js'
 import { type Entries, type IteratorOwner, PartyIterator } from './party-iterator.js'
 import { SessionOrder } from './session-order.js'
+import type { SessionState } from './session-state.js'
 
 /** Values from this size on are sent from where they are instead of being copied into a frame. */
 const OWN_RANGE_BYTES = 16 * 1024
@@ -39,18 +43,21 @@ export class PartySession implements IteratorOwner {
   readonly #writer = new FrameWriter()
   readonly #iterators = new Map<number, PartyIterator>()
   #iteratorSweep: NodeJS.Timeout | undefined
+  readonly #state: SessionState | undefined
+  /** The number of the last write received. */
   #lastSequence: number
   #readsInFlight = 0
   /** Bytes that iterators have been asked for and have not answered. */
   #demandedBytes = 0
   #status: 'open' | 'closed' = 'open'
 
-  /** @param settledThrough the last sequence number of this session that needs no answer any more. */
-  constructor(engine: Engine, channel: Channel, settledThrough: number) {
+  /** @param state undefined for a client without retry, whose writes need no record. */
+  constructor(engine: Engine, channel: Channel, state: SessionState | undefined) {
     this.#engine = engine
     this.#channel = channel
+    this.#state = state
     this.#order = new SessionOrder(engine.commitQueue)
-    this.#lastSequence = settledThrough
+    this.#lastSequence = state?.applied ?? 0
   }
 
   /** Whether requests should be left in the socket for now. */
@@ -88,56 +95,79 @@ export class PartySession implements IteratorOwner {
     }
   }
 
-  /** Ends the session's iterators. Its writes are carried out all the same. */
-  close(): void {
+  /**
+   * Ends the session's iterators and drops what waits for its turn. Resolves when the writes that
+   * are in the commit queue are in the database.
+   */
+  close(): Promise<void> {
     this.#status = 'closed'
     clearInterval(this.#iteratorSweep)
     for (const iterator of this.#iterators.values()) iterator.close()
     this.#iterators.clear()
+    return this.#order.retire()
   }
 
   // Writes
 
   #onWrite(reader: FrameReader): void {
     const { id, kind } = reader
-    this.#takeSequence(reader)
-    if (kind === KIND.skip) {
-      reader.finish()
-      return this.#write(id, kind, [], false)
-    }
-    const flags = reader.uint8()
-    if (kind === KIND.clear) return this.#clear(reader, flags)
-    this.#write(id, kind, readPairs(reader), (flags & WRITE_FLAGS.sync) !== 0)
-  }
-
-  #takeSequence(reader: FrameReader): void {
     const sequence = reader.uint53()
     const settledThrough = reader.uint53()
+    if (sequence <= this.#lastSequence) return this.#answerAgain(id, kind, sequence)
     if (sequence !== this.#lastSequence + 1 || settledThrough >= sequence) {
       throw new ProtocolError(
         `Write ${sequence} (settled through ${settledThrough}) follows write ${this.#lastSequence}`
       )
     }
     this.#lastSequence = sequence
+    this.#state?.settle(settledThrough)
+    const place = this.#state && { session: this.#state, sequence }
+    if (kind === KIND.skip) {
+      reader.finish()
+      return this.#write(id, kind, [], false, place)
+    }
+    const flags = reader.uint8()
+    if (kind === KIND.clear) return this.#clear(reader, flags, place)
+    this.#write(id, kind, readPairs(reader), (flags & WRITE_FLAGS.sync) !== 0, place)
+  }
+
+  /** A write that came before. Its result is known once it is in. */
+  #answerAgain(id: number, kind: number, sequence: number): void {
+    this.#order.read(() => {
+      const error = resultError(
+        this.#state?.resultOf(sequence) ?? RESULT.ok,
+        OPERATION_NAMES[kind] ?? 'write'
+      )
+      if (error === undefined) this.#sendDone(id)
+      else this.#sendError(id, kind, error)
+    })
   }
 
   /** A refused write keeps its place in the order: its answer comes when its batch is in. */
-  #write(id: number, kind: number, pairs: readonly (Buffer | undefined)[], sync: boolean): void {
+  #write(
+    id: number,
+    kind: number,
+    pairs: readonly (Buffer | undefined)[],
+    sync: boolean,
+    place: SequencePlace | undefined
+  ): void {
     const refusal = findHiddenKey(pairs)
-    this.#order.write(refusal === undefined ? pairs : [], sync, () => {
+    const result = refusal === undefined ? RESULT.ok : RESULT.reservedKey
+    this.#order.write(refusal === undefined ? pairs : [], sync, place, result, () => {
       if (refusal === undefined) this.#sendDone(id)
       else this.#sendError(id, kind, refusal)
       this.#channel.resume()
     })
   }
 
-  #clear(reader: FrameReader, flags: number): void {
+  #clear(reader: FrameReader, flags: number, place: SequencePlace | undefined): void {
     const { id, kind } = reader
     const limit = reader.uint53()
     const range = readRange(reader)
     reader.finish()
     const reverse = (flags & ITERATOR_FLAGS.reverse) !== 0
-    this.#order.clear({ range, reverse, limit }, (error) => {
+    const progress = place && this.#state?.clearProgress(place.sequence)
+    this.#order.clear({ range, reverse, limit }, place, progress, (error) => {
       if (error === undefined) this.#sendDone(id)
       else this.#sendError(id, kind, error)
       this.#channel.resume()

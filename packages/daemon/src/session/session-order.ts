@@ -2,21 +2,31 @@
 // the session's earlier writes, a write for its earlier reads, and everything for a clear.
 
 import type { CommitQueue, Write } from '../store/commit-queue.js'
-import { type ClearOptions, ClearWrite, DataWrite, type OnCommitted } from '../store/writes.js'
+import type { ClearProgress } from '../store/session-records.js'
+import {
+  type ClearOptions,
+  ClearWrite,
+  DataWrite,
+  type OnCommitted,
+  type SequencePlace
+} from '../store/writes.js'
 
-/** An operation that waits for those before it. `clear` is both: it reads first and then writes. */
+/** An operation that waits for those before it. A clear is both: it reads first and then writes. */
 type HeldOperation =
   | { readonly kind: 'read'; readonly run: () => void }
-  | { readonly kind: 'write'; readonly write: Write }
-  | { readonly kind: 'clear'; readonly write: Write }
+  | { readonly kind: 'write'; readonly write: DataWrite }
+  | { readonly kind: 'clear'; readonly write: ClearWrite }
 
 export class SessionOrder {
   readonly #queue: CommitQueue
   /** Writes in the commit queue. */
   #uncommitted = 0
   #pendingBytes = 0
-  #status: 'flowing' | 'clearing' = 'flowing'
+  /** The clear for which everything behind it waits. */
+  #clearing: ClearWrite | undefined
   readonly #held: HeldOperation[] = []
+  #status: 'open' | 'retired' = 'open'
+  #whenCommitted: (() => void)[] = []
 
   constructor(queue: CommitQueue) {
     this.#queue = queue
@@ -39,29 +49,60 @@ export class SessionOrder {
 
   read(run: () => void): void {
     if (this.isReadable) run()
-    else this.#held.push({ kind: 'read', run })
+    else this.#hold({ kind: 'read', run })
   }
 
-  /** @param pairs key, value, key, value, …; a missing value deletes. */
-  write(pairs: readonly (Buffer | undefined)[], sync: boolean, onCommitted: OnCommitted): void {
-    const write = new DataWrite(pairs, sync, (error) => {
+  /**
+   * @param pairs key, value, key, value, …; a missing value deletes.
+   * @param result other than `ok` for a write that was refused.
+   */
+  write(
+    pairs: readonly (Buffer | undefined)[],
+    sync: boolean,
+    place: SequencePlace | undefined,
+    result: number,
+    onCommitted: OnCommitted
+  ): void {
+    const write = new DataWrite(pairs, sync, place, result, () => {
       this.#pendingBytes -= write.bytes
-      onCommitted(error)
+      onCommitted()
       this.#onCommitted()
     })
     this.#pendingBytes += write.bytes
-    if (this.#held.length === 0 && this.#status === 'flowing') this.#enqueue(write)
-    else this.#held.push({ kind: 'write', write })
+    if (this.#held.length === 0 && this.#clearing === undefined) this.#enqueue(write)
+    else this.#hold({ kind: 'write', write })
   }
 
-  clear(options: ClearOptions, onCommitted: OnCommitted): void {
-    const write = new ClearWrite(options, (error) => {
-      this.#status = 'flowing'
+  /** @param progress of the same clear, if it was cut short. */
+  clear(
+    options: ClearOptions,
+    place: SequencePlace | undefined,
+    progress: ClearProgress | undefined,
+    onCommitted: OnCommitted
+  ): void {
+    const write = new ClearWrite(options, place, progress, (error) => {
+      this.#clearing = undefined
       onCommitted(error)
       this.#onCommitted()
     })
-    this.#held.push({ kind: 'clear', write })
+    this.#hold({ kind: 'clear', write })
     this.#release()
+  }
+
+  /**
+   * Drops what still waits, and resolves when what is in the commit queue is in the database: of a
+   * clear, the step under way.
+   */
+  async retire(): Promise<void> {
+    this.#status = 'retired'
+    this.#held.length = 0
+    this.#clearing?.cancel()
+    if (this.#uncommitted === 0) return
+    await new Promise<void>((resolve) => this.#whenCommitted.push(resolve))
+  }
+
+  #hold(operation: HeldOperation): void {
+    if (this.#status === 'open') this.#held.push(operation)
   }
 
   #enqueue(write: Write): void {
@@ -72,18 +113,20 @@ export class SessionOrder {
   #onCommitted(): void {
     this.#uncommitted--
     this.#release()
+    if (this.#uncommitted > 0) return
+    for (const resolve of this.#whenCommitted.splice(0)) resolve()
   }
 
   /** Lets go of what has waited long enough, in order. */
   #release(): void {
     for (let held = this.#held[0]; held !== undefined; held = this.#held[0]) {
-      if (this.#status === 'clearing') return
+      if (this.#clearing !== undefined) return
       if (held.kind !== 'write' && this.#uncommitted > 0) return
       this.#held.shift()
       if (held.kind === 'read') {
         held.run()
       } else {
-        if (held.kind === 'clear') this.#status = 'clearing'
+        if (held.kind === 'clear') this.#clearing = held.write
         this.#enqueue(held.write)
       }
     }

@@ -4,8 +4,17 @@
 import { LIMITS } from '@partyd/shared'
 import type { Batch, Database } from './database.js'
 
+/** A session that leaves a record in every batch that holds a write of its. */
+export interface RecordOwner {
+  /** Adds the record, after all of the session's writes. */
+  fillRecord(batch: Batch): void
+  /** The record is in the database. */
+  onRecordCommitted(): void
+}
+
 /** A write waiting for its place in a batch. */
 export interface Write {
+  readonly owner?: RecordOwner | undefined
   readonly sync: boolean
   /** How much of a batch it takes: operations and bytes. */
   readonly operations: number
@@ -32,16 +41,10 @@ export class CommitQueue {
   readonly #owner: CommitQueueOwner
   #waiting: Write[] = []
   #status: 'idle' | 'writing' | 'failed' = 'idle'
-  #whenIdle: (() => void)[] = []
 
   constructor(database: Database, owner: CommitQueueOwner) {
     this.#database = database
     this.#owner = owner
-  }
-
-  /** Writes waiting or being written: none when idle. */
-  get isIdle(): boolean {
-    return this.#status === 'idle'
   }
 
   enqueue(write: Write): void {
@@ -50,12 +53,6 @@ export class CommitQueue {
     this.#status = 'writing'
     // Leaves the rest of this turn's frames time to join the first batch.
     process.nextTick(this.#run)
-  }
-
-  /** Resolves when everything enqueued is in the database; never after a failed batch. */
-  async idle(): Promise<void> {
-    if (this.#status === 'idle') return
-    await new Promise<void>((resolve) => this.#whenIdle.push(resolve))
   }
 
   readonly #run = async (): Promise<void> => {
@@ -68,14 +65,14 @@ export class CommitQueue {
       return
     }
     this.#status = 'idle'
-    for (const resolve of this.#whenIdle.splice(0)) resolve()
   }
 
   async #writeBatch(): Promise<void> {
     const group = this.#takeGroup()
     for (const write of group) await write.prepare?.(this.#database)
     this.#owner.beforeBatch()
-    await this.#commit(group)
+    const owners = await this.#commit(group)
+    for (const owner of owners) owner.onRecordCommitted()
     for (const write of group) {
       const rest = write.onCommitted()
       if (rest !== undefined) this.#waiting.push(rest)
@@ -103,14 +100,18 @@ export class CommitQueue {
     return this.#waiting.splice(0, count)
   }
 
-  async #commit(group: readonly Write[]): Promise<void> {
+  async #commit(group: readonly Write[]): Promise<Set<RecordOwner>> {
     const batch = this.#database.batch()
+    const owners = new Set<RecordOwner>()
     let sync = false
     for (const write of group) {
       write.fill(batch)
       sync ||= write.sync
+      if (write.owner !== undefined) owners.add(write.owner)
     }
-    // A batch without operations (a clear of nothing, a refused write) closes without a write.
+    for (const owner of owners) owner.fillRecord(batch)
+    // A batch without operations (a clear of nothing) closes without a write.
     await batch.write({ sync } as { sync: boolean })
+    return owners
   }
 }

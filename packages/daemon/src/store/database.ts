@@ -94,17 +94,31 @@ export class Database {
     return this.#level.batch()
   }
 
+  /** Partyd's own entries under a prefix: few, so they are read at once. */
+  findHiddenEntries(prefix: Buffer): Promise<[Buffer, Buffer][]> {
+    return this.#level.iterator({ ...BUFFERS, gte: prefix, lt: behind(prefix) }).all()
+  }
+
+  findHiddenKeys(prefix: Buffer): Promise<Buffer[]> {
+    return this.#level.keys({ keyEncoding: 'buffer', gte: prefix, lt: behind(prefix) }).all()
+  }
+
   /** The first key in the hidden range that partyd did not write, if any. */
   async findForeignHiddenKey(): Promise<Buffer | undefined> {
     const tagged = Buffer.concat([HIDDEN_PREFIX, HIDDEN_TAG])
-    const behindTagged = Buffer.from(tagged)
-    behindTagged[behindTagged.length - 1] = (tagged.at(-1) as number) + 1
-    for (const range of [{ gte: HIDDEN_PREFIX, lt: tagged }, { gte: behindTagged }]) {
+    for (const range of [{ gte: HIDDEN_PREFIX, lt: tagged }, { gte: behind(tagged) }]) {
       const [key] = await this.#level.keys({ ...range, keyEncoding: 'buffer', limit: 1 }).all()
       if (key !== undefined) return key
     }
     return undefined
   }
+}
+
+/** The first key behind all keys that start with `prefix`, whose last byte is not 0xFF. */
+function behind(prefix: Buffer): Buffer {
+  const key = Buffer.from(prefix)
+  key[key.length - 1] = (prefix.at(-1) as number) + 1
+  return key
 }
 
 /** What one step of a scan has read. */

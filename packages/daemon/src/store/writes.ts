@@ -1,12 +1,27 @@
 // The kinds of writes that the commit queue carries: a list of puts and dels, and a clear.
 
-import { LIMITS } from '@partyd/shared'
-import type { Write } from './commit-queue.js'
+import { LIMITS, RESULT } from '@partyd/shared'
+import type { RecordOwner, Write } from './commit-queue.js'
 import type { Batch, Database } from './database.js'
 import type { Range } from './key-space.js'
+import type { ClearProgress } from './session-records.js'
 
 /** Told once, when the write is in the database, or when it could not be prepared. */
 export type OnCommitted = (error?: Error) => void
+
+/** The place of a write in its session's sequence. */
+export interface SequencePlace {
+  readonly session: SequencedSession
+  readonly sequence: number
+}
+
+/** A session that counts its writes and remembers, in a record, how far they have come. */
+export interface SequencedSession extends RecordOwner {
+  /** The write is in the batch being filled. */
+  include(sequence: number, result: number): void
+  /** A part of a clear is in the batch being filled. */
+  includeClear(progress: ClearProgress): void
+}
 
 /** Puts and dels that become visible together. */
 export class DataWrite implements Write {
@@ -14,15 +29,30 @@ export class DataWrite implements Write {
   readonly bytes: number
   /** Key, value, key, value, …; a missing value deletes the key. */
   readonly #pairs: readonly (Buffer | undefined)[]
+  readonly #place: SequencePlace | undefined
+  readonly #result: number
   readonly #onCommitted: OnCommitted
 
-  constructor(pairs: readonly (Buffer | undefined)[], sync: boolean, onCommitted: OnCommitted) {
+  /** @param result other than `ok` for a write that was refused: then it has a place, but no pairs. */
+  constructor(
+    pairs: readonly (Buffer | undefined)[],
+    sync: boolean,
+    place: SequencePlace | undefined,
+    result: number,
+    onCommitted: OnCommitted
+  ) {
     this.#pairs = pairs
     this.sync = sync
+    this.#place = place
+    this.#result = result
     this.#onCommitted = onCommitted
     let bytes = 0
     for (const part of pairs) bytes += part?.length ?? 0
     this.bytes = bytes
+  }
+
+  get owner(): RecordOwner | undefined {
+    return this.#place?.session
   }
 
   get operations(): number {
@@ -37,6 +67,7 @@ export class DataWrite implements Write {
       if (value === undefined) batch.del(key)
       else batch.put(key, value)
     }
+    this.#place?.session.include(this.#place.sequence, this.#result)
   }
 
   onCommitted(): undefined {
@@ -61,22 +92,41 @@ export class ClearWrite implements Write {
   readonly operations: number = LIMITS.clearKeysMax
   readonly bytes: number = LIMITS.clearBytesMax
   readonly #reverse: boolean
+  readonly #place: SequencePlace | undefined
   readonly #onCommitted: OnCommitted
   #range: Range
   #remaining: number
   #keys: Buffer[] = []
-  #status: 'clearing' | 'ended' = 'clearing'
+  #status: 'clearing' | 'ended' | 'cancelled' = 'clearing'
   #error: Error | undefined
 
-  constructor(options: ClearOptions, onCommitted: OnCommitted) {
-    this.#range = options.range
-    this.#reverse = options.reverse
-    this.#remaining = options.limit
+  /** @param progress of the same clear, cut short by the end of a connection or of a daemon. */
+  constructor(
+    options: ClearOptions,
+    place: SequencePlace | undefined,
+    progress: ClearProgress | undefined,
+    onCommitted: OnCommitted
+  ) {
+    const { range, reverse, limit } = options
+    this.#reverse = reverse
+    this.#place = place
     this.#onCommitted = onCommitted
+    this.#range = progress === undefined ? range : continueBehind(progress.cursor, range, reverse)
+    this.#remaining = progress?.remaining ?? limit
+  }
+
+  get owner(): RecordOwner | undefined {
+    return this.#place?.session
+  }
+
+  /** Ends it after the step under way; its record tells where to go on. */
+  cancel(): void {
+    if (this.#status === 'clearing') this.#status = 'cancelled'
   }
 
   async prepare(database: Database): Promise<void> {
     this.#keys = []
+    if (this.#status === 'cancelled') return
     try {
       await this.#findKeys(database)
     } catch (error) {
@@ -112,16 +162,28 @@ export class ClearWrite implements Write {
 
   fill(batch: Batch): void {
     for (const key of this.#keys) batch.del(key)
+    if (this.#place === undefined) return
+    const { session, sequence } = this.#place
+    const cursor = this.#keys.at(-1)
+    if (this.#isDone) {
+      session.include(sequence, this.#error === undefined ? RESULT.ok : RESULT.readFailed)
+    } else if (cursor !== undefined) {
+      session.includeClear({ sequence, cursor, remaining: this.#remaining })
+    }
   }
 
   onCommitted(): Write | undefined {
-    const last = this.#keys.at(-1)
-    if (this.#status === 'ended' || last === undefined) {
+    const cursor = this.#keys.at(-1)
+    if (this.#isDone || this.#status === 'cancelled' || cursor === undefined) {
       this.#onCommitted(this.#error)
       return undefined
     }
-    this.#range = continueBehind(last, this.#range, this.#reverse)
+    this.#range = continueBehind(cursor, this.#range, this.#reverse)
     return this
+  }
+
+  get #isDone(): boolean {
+    return this.#status === 'ended'
   }
 }
 

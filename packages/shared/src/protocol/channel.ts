@@ -45,6 +45,8 @@ export class Channel {
     })
     socket.on('close', () => this.#onClose())
     socket.resume()
+    // It may have closed before anybody listened.
+    if (socket.destroyed) process.nextTick(() => this.#onClose())
   }
 
   get isOpen(): boolean {

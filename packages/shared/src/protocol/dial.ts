@@ -94,13 +94,14 @@ class Handshake {
     socket.on('connect', this.#onConnect)
     socket.on('readable', this.#onReadable)
     socket.on('error', this.#onError)
+    // Stays when the others go: between us and the next owner an error must not be unhandled.
+    socket.on('error', () => {})
     socket.on('close', this.#onClose)
   }
 
   fail(status: DialFailure['status'], cause: Error): void {
     if (this.#status === 'done') return
     this.#finish()
-    this.#socket.on('error', () => {}) // What a socket has to say after its failure is of no use.
     this.#socket.destroy()
     this.#resolve({ status, cause })
   }

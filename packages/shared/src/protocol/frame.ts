@@ -197,16 +197,6 @@ export class FrameReader {
     }
   }
 
-  /** Reads `count` bytes outside any frame, or undefined while they are not all there. */
-  take(count: number): Buffer | undefined {
-    while (this.#pending.length - this.#offset < count) {
-      if (!this.#joinReceived(this.#pending.length - this.#offset)) return undefined
-    }
-    const taken = this.#pending.subarray(this.#offset, this.#offset + count)
-    this.#offset += count
-    return taken
-  }
-
   uint8(): number {
     this.#assertBody(1)
     return this.chunk[this.position++] as number

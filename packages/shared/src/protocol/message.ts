@@ -99,7 +99,7 @@ export const MISSING_LENGTH = 0xffff_ffff
 export const NO_LIMIT: number = Number.MAX_SAFE_INTEGER
 
 /** The result of a write: one byte in a record and in a welcome. */
-export const RESULT = { ok: 0, checkFailed: 1, reservedKey: 2 } as const
+export const RESULT = { ok: 0, checkFailed: 1, reservedKey: 2, readFailed: 3 } as const
 
 /** What a connection is for: a database session with or without retry, or a question to the daemon. */
 export type HelloMode = 'retry' | 'once' | 'control'

@@ -1,0 +1,70 @@
+// What clients tell each other, in a file in the location, about daemons that could not start: so
+// that a crash loop is not driven by everybody who waits, and everybody learns the reason.
+
+import { readFileSync, renameSync, writeFileSync } from 'node:fs'
+import {
+  findLockHolder,
+  fromWireError,
+  LIMITS,
+  locationFiles,
+  TIMES,
+  toWireError,
+  type WireError
+} from '@partyd/shared'
+
+interface StartRecord {
+  readonly schema: 1
+  /** When daemons died before they were ready, by themselves; milliseconds since 1970. */
+  readonly crashes: readonly number[]
+  /** Until when nobody should start another. */
+  readonly pauseUntil: number
+  readonly error: WireError
+}
+
+/** The reason not to start a daemon now; undefined when one may be started. */
+export function findStartPause(location: string): Error | undefined {
+  const record = readRecord(location)
+  if (record === undefined) return undefined
+  const { pauseUntil, error } = record
+  // Further ahead than any pause is long: the clock has been set back.
+  const isOver = Date.now() >= pauseUntil || pauseUntil - Date.now() > TIMES.crashPause
+  const isGone = error.code === 'LEVEL_LOCKED' && findLockHolder(location) === undefined
+  return isOver || isGone ? undefined : fromWireError(error)
+}
+
+/** A daemon died before it was ready. After some in a row nobody starts one for a while. */
+export function recordCrash(location: string, error: Error): void {
+  const now = Date.now()
+  const recent = readRecord(location)?.crashes.filter((at) => now - at < TIMES.crashWindow) ?? []
+  const crashes = [...recent, now]
+  const pauseUntil = crashes.length >= LIMITS.spawnsMax ? now + TIMES.crashPause : 0
+  writeRecord(location, { schema: 1, crashes, pauseUntil, error: toWireError(error) })
+}
+
+/** Another program holds the lock, and will for longer than it takes to ask again. */
+export function recordLocked(location: string, error: Error): void {
+  const crashes = readRecord(location)?.crashes ?? []
+  const pauseUntil = Date.now() + TIMES.lockedPause
+  writeRecord(location, { schema: 1, crashes, pauseUntil, error: toWireError(error) })
+}
+
+function readRecord(location: string): StartRecord | undefined {
+  try {
+    const text = readFileSync(locationFiles(location).failed, 'utf8')
+    const record = JSON.parse(text) as StartRecord
+    return record.schema === 1 && Array.isArray(record.crashes) ? record : undefined
+  } catch {
+    return undefined // There is none, or it is not ours to read: it is only advice.
+  }
+}
+
+function writeRecord(location: string, record: StartRecord): void {
+  const { failed } = locationFiles(location)
+  const temporary = `${failed}.${process.pid}`
+  try {
+    writeFileSync(temporary, `${JSON.stringify(record)}\n`, { mode: 0o600 })
+    renameSync(temporary, failed)
+  } catch {
+    // A location that cannot be written to has better reasons to tell.
+  }
+}

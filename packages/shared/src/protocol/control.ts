@@ -1,0 +1,30 @@
+// One question to a daemon on a connection of its own: ping, status or stop.
+
+import type { Socket } from 'node:net'
+import { fromWireError, type WireError } from '../errors.js'
+import { Channel } from './channel.js'
+import { FrameWriter } from './frame.js'
+import { KIND, parseObject } from './message.js'
+
+/**
+ * @param socket on which a hello of mode `control` has been answered; it is closed afterwards.
+ * @returns the answer; undefined when the daemon went away without one.
+ */
+export function ask(socket: Socket, kind: number): Promise<Record<string, unknown> | undefined> {
+  return new Promise((resolve, reject) => {
+    const channel = new Channel(socket, {
+      onFrame: (reader) => {
+        const answer = parseObject(reader.tailText(), 'control answer')
+        if (reader.kind === KIND.error) reject(fromWireError(answer as unknown as WireError))
+        else resolve(answer)
+        channel.end()
+      },
+      isSaturated: () => false,
+      onClose: () => resolve(undefined)
+    })
+    const writer = new FrameWriter()
+    writer.begin(kind, 1)
+    writer.end()
+    channel.send(writer.chunk, writer.start, writer.position)
+  })
+}
