@@ -274,18 +274,6 @@ describe('FrameReader', () => {
     expect(bodies[FRAMES.length]?.equals(large)).toBe(true)
   })
 
-  it('takes bytes that stand outside any frame, however they are split', () => {
-    for (let split = 0; split <= 8; split++) {
-      const reader = new FrameReader()
-      const bytes = Buffer.concat([Buffer.from('preface!'), BYTES])
-      reader.append(bytes.subarray(0, split))
-      if (split < 8) expect(reader.take(8)).toBeUndefined()
-      reader.append(bytes.subarray(split))
-      expect(reader.take(8)?.toString()).toBe('preface!')
-      expect(readAll(reader)).toEqual(FRAMES)
-    }
-  })
-
   it.each([0, 1, 4])('refuses a frame length of %d', (length) => {
     const reader = new FrameReader()
     const header = Buffer.alloc(4)

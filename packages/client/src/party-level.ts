@@ -5,7 +5,9 @@ import {
   ITERATOR_FLAGS,
   KIND,
   LevelError,
+  LIMITS,
   NO_LIMIT,
+  PartyError,
   READ_FLAGS,
   WRITE_FLAGS
 } from '@partyd/shared'
@@ -27,11 +29,29 @@ import {
   type Value
 } from './answers.js'
 import { Connection } from './connection.js'
-import { type IteratorOptions, PartyIterator } from './iterator.js'
+import { PartyIterator, type IteratorOptions as RawIteratorOptions } from './iterator.js'
 import { resolveOptions } from './options.js'
 import { pickRange, type Range, writeRange } from './range.js'
 import { stop } from './stop.js'
-import type { DatabaseOptions, OpenOptions } from './types.js'
+import type {
+  BatchOperation,
+  BatchOptions,
+  ChainedBatch,
+  DatabaseOptions,
+  DelOptions,
+  GetManyOptions,
+  GetOptions,
+  HasManyOptions,
+  HasOptions,
+  Iterator,
+  IteratorOptions,
+  KeyIterator,
+  KeyIteratorOptions,
+  OpenOptions,
+  PutOptions,
+  ValueIterator,
+  ValueIteratorOptions
+} from './types.js'
 
 /** Options of a read as abstract-level hands them to an implementation. */
 interface ReadOptions {
@@ -54,6 +74,7 @@ type EncodedOperation =
  * @template KDefault The default type of keys if not overridden on operations.
  * @template VDefault The default type of values if not overridden on operations.
  */
+// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: the class inherits all that the interface declares.
 export class PartyLevel<KDefault = string, VDefault = string> extends AbstractLevel<
   Bytes,
   KDefault,
@@ -196,7 +217,7 @@ export class PartyLevel<KDefault = string, VDefault = string> extends AbstractLe
     return connection.request(decodePresence)
   }
 
-  _iterator(options: IteratorOptions): PartyIterator {
+  _iterator(options: RawIteratorOptions): PartyIterator {
     const database = this as unknown as AbstractLevel<Bytes, unknown, unknown>
     return new PartyIterator(database, this.#connected(), this.#retry, options)
   }
@@ -250,6 +271,37 @@ export class PartyLevel<KDefault = string, VDefault = string> extends AbstractLe
     if (this.#connection === undefined) throw notOpen(this.#openError)
     return this.#connection
   }
+}
+
+/** The methods are abstract-level's; declared here is only that they take LevelDB's options as well. */
+export interface PartyLevel<KDefault, VDefault> {
+  get(key: KDefault): Promise<VDefault | undefined>
+  get<K = KDefault, V = VDefault>(key: K, options: GetOptions<K, V>): Promise<V | undefined>
+  getMany(keys: KDefault[]): Promise<(VDefault | undefined)[]>
+  getMany<K = KDefault, V = VDefault>(
+    keys: K[],
+    options: GetManyOptions<K, V>
+  ): Promise<(V | undefined)[]>
+  has(key: KDefault): Promise<boolean>
+  has<K = KDefault>(key: K, options: HasOptions<K>): Promise<boolean>
+  hasMany(keys: KDefault[]): Promise<boolean[]>
+  hasMany<K = KDefault>(keys: K[], options: HasManyOptions<K>): Promise<boolean[]>
+  put(key: KDefault, value: VDefault): Promise<void>
+  put<K = KDefault, V = VDefault>(key: K, value: V, options: PutOptions<K, V>): Promise<void>
+  del(key: KDefault): Promise<void>
+  del<K = KDefault>(key: K, options: DelOptions<K>): Promise<void>
+  batch(operations: BatchOperation<this, KDefault, VDefault>[]): Promise<void>
+  batch<K = KDefault, V = VDefault>(
+    operations: BatchOperation<this, K, V>[],
+    options: BatchOptions<K, V>
+  ): Promise<void>
+  batch(): ChainedBatch<this, KDefault, VDefault>
+  iterator(): Iterator<this, KDefault, VDefault>
+  iterator<K = KDefault, V = VDefault>(options: IteratorOptions<K, V>): Iterator<this, K, V>
+  keys(): KeyIterator<this, KDefault>
+  keys<K = KDefault>(options: KeyIteratorOptions<K>): KeyIterator<this, K>
+  values(): ValueIterator<this, KDefault, VDefault>
+  values<K = KDefault, V = VDefault>(options: ValueIteratorOptions<K, V>): ValueIterator<this, K, V>
 }
 
 /** A sublevel whose deferred operations, too, learn why the database could not be opened. */
@@ -318,6 +370,12 @@ function writeKeys(
   keys: readonly Bytes[],
   options: ReadOptions
 ): void {
+  if (keys.length > LIMITS.keysMax) {
+    throw new PartyError(
+      'PARTYD_TOO_LARGE',
+      `${keys.length} keys are more than the ${LIMITS.keysMax} allowed at a time. Ask for fewer.`
+    )
+  }
   const frame = connection.begin(kind)
   frame.uint8(readFlags(options))
   frame.uint32(keys.length)

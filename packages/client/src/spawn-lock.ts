@@ -59,10 +59,13 @@ function loadProperLockfile(): ProperLockfile {
   const requireFromLockfile = createRequire(require.resolve('proper-lockfile'))
   const isFirst = require.cache[require.resolve('proper-lockfile')] === undefined
   const countBefore = signalExitCount()
+  const hadOwnEmit = Object.hasOwn(process, 'emit')
   const lockfile = require('proper-lockfile') as ProperLockfile
   if (isFirst && countBefore === 0) {
     const signalExit = requireFromLockfile('signal-exit') as SignalExit
     signalExit.unload()
+    // It puts the inherited method back as the process's own, which would hide later changes of it.
+    if (!hadOwnEmit) Reflect.deleteProperty(process, 'emit')
   }
   return lockfile
 }

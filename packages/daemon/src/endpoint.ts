@@ -152,7 +152,11 @@ function lstatSocket(path: string): BigIntStats {
 
 function unusable(path: string, cause: Error): StartError {
   if (cause instanceof StartError) return cause
-  const code = cause instanceof PartyError ? cause.code : 'PARTYD_CRASHED'
+  const isForbidden = ['EACCES', 'EPERM', 'EROFS'].includes(
+    (cause as NodeJS.ErrnoException).code ?? ''
+  )
+  const other = isForbidden ? 'PARTYD_PERMISSION' : 'PARTYD_CRASHED'
+  const code = cause instanceof PartyError ? cause.code : other
   const message = `Cannot listen at ${path}: ${cause.message}`
   const details = { path, pid: process.pid, endpoint: path, cause }
   return new StartError('endpoint', new PartyError(code, message, details))

@@ -43,6 +43,12 @@ export const LIMITS = {
   iteratorsMax: 1024,
   /** Single reads of a session that wait in the thread pool. More are left in the socket. */
   readsInFlightMax: 256,
+  /** Bytes of values, by what the last ones were like, that a session's waiting reads may come to. */
+  readBytesMax: 33_554_432,
+  /** Bytes of values that are read in one go, likewise. */
+  readGroupBytes: 4_194_304,
+  /** Keys of one getMany or hasMany: a million take about a second. */
+  keysMax: 1_000_000,
   /** Bytes of one answer frame of a getMany; more values go into further frames. */
   valuesFrameBytes: 1_048_576,
   /** Connections that have not sent a byte yet. A stock guest is silent until its first operation. */
@@ -84,7 +90,7 @@ export const TIMES = {
   /** How long a daemon that starts waits for another to answer; only an answer counts. */
   probe: 300,
   /** When a spawn lock counts as abandoned. */
-  spawnLockStale: 5_000,
+  spawnLockStale: 4_000,
   /** How often a spawn lock is refreshed. */
   spawnLockUpdate: 1_000,
   /** How long a spawned daemon may be silent before it is ready. Each progress line starts it anew. */

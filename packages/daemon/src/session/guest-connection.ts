@@ -15,11 +15,12 @@ export class GuestConnection implements Connection {
   readonly isClient = true
   readonly #socket: Socket
   readonly #facade: ManyLevelFacade
-  readonly #guard = new GuestFrameGuard()
+  readonly #guard: GuestFrameGuard
 
   private constructor(socket: Socket, facade: ManyLevelFacade) {
     this.#socket = socket
     this.#facade = facade
+    this.#guard = new GuestFrameGuard(facade)
   }
 
   /** Takes over a socket whose first bytes wait in it. */
@@ -61,6 +62,13 @@ class GuestFrameGuard extends Transform {
   #length = 0
   #shift = 0
   #status: 'passing' | 'held' = 'passing'
+  readonly #facade: ManyLevelFacade
+
+  /** @param facade makes the guest wait while it has too much to do. */
+  constructor(facade: ManyLevelFacade) {
+    super()
+    this.#facade = facade
+  }
 
   /** Passes nothing on any more. */
   hold(): void {
@@ -86,7 +94,8 @@ class GuestFrameGuard extends Transform {
         offset += taken
       }
     }
-    callback(null, chunk)
+    this.push(chunk)
+    void this.#facade.room().then(() => callback())
   }
 
   #beginFrame(): void {

@@ -31,6 +31,7 @@ export class ManyLevelFacade {
   /** Operations whose callback has not been called. */
   #pending = 0
   #whenIdle: (() => void)[] = []
+  #whenRoom: (() => void)[] = []
 
   constructor(engine: Engine) {
     this.#engine = engine
@@ -41,6 +42,13 @@ export class ManyLevelFacade {
   async idle(): Promise<void> {
     if (this.#pending === 0) return
     await new Promise<void>((resolve) => this.#whenIdle.push(resolve))
+  }
+
+  /** Resolves when few enough operations are pending for more to be taken on. */
+  async room(): Promise<void> {
+    while (this.#pending >= LIMITS.readsInFlightMax) {
+      await new Promise<void>((resolve) => this.#whenRoom.push(resolve))
+    }
   }
 
   open(_options: unknown, callback: Callback): void {
@@ -136,6 +144,7 @@ export class ManyLevelFacade {
     return (...result) => {
       callback(...result)
       this.#pending--
+      for (const resolve of this.#whenRoom.splice(0)) resolve()
       if (this.#pending > 0) return
       for (const resolve of this.#whenIdle.splice(0)) resolve()
     }

@@ -76,7 +76,7 @@ export class PartyConnection implements Connection, ChannelOwner, SessionHolder 
       case 'greeting':
         return this.#onHello(reader)
       case 'session':
-        if (reader.kind === KIND.settled) return this.#onSettled()
+        if (reader.kind === KIND.settled) return this.#onSettled(reader)
         if (reader.kind === KIND.ping) return this.#sendObject(KIND.info, reader.id, {})
         return (this.#session as PartySession).onFrame(reader)
       case 'control':
@@ -204,7 +204,9 @@ export class PartyConnection implements Connection, ChannelOwner, SessionHolder 
   }
 
   /** The client has all its answers: there is no reason to remember it, nor to stay for it. */
-  #onSettled(): void {
+  #onSettled(reader: FrameReader): void {
+    reader.uint53() // sentThrough: everything that was sent has been received, for it came before.
+    reader.finish()
     this.#status = 'settled'
     if (this.#state !== undefined) this.#host.engine.sessions.remove(this.#state, this)
     void this.#session?.close()

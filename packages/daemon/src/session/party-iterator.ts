@@ -2,7 +2,7 @@
 // read in steps that the scan queue grants.
 
 import { LIMITS } from '@partyd/shared'
-import type { Database, DatabaseScan, ScanOptions } from '../store/database.js'
+import type { Database, DatabaseScan, ScanOptions, ScanStep } from '../store/database.js'
 import type { Scan, ScanQueue } from '../store/scan-queue.js'
 
 /** Entries that answer one demand. */
@@ -34,6 +34,7 @@ export class PartyIterator implements Scan {
   /** waiting: for earlier writes · idle: no demand · queued: has or waits for its turn. */
   #status: 'waiting' | 'idle' | 'queued' | 'closed' = 'waiting'
   #ended = false
+  #failure: Error | undefined
   #demandedBytes = 0
   #lastDemandAt: number = Date.now()
 
@@ -140,6 +141,24 @@ export class PartyIterator implements Scan {
     if (!this.#isClosed) this.#changeDemand(-this.#cost(bytes))
   }
 
+  /** An error behind entries already read waits for the next demand: they would be lost with it. */
+  async #step(
+    scan: DatabaseScan,
+    wanted: number,
+    hasEntries: boolean
+  ): Promise<ScanStep | undefined> {
+    const failure = this.#failure
+    this.#failure = undefined
+    if (failure !== undefined) throw failure
+    try {
+      return await scan.step(wanted)
+    } catch (error) {
+      if (!hasEntries) throw error
+      this.#failure = error as Error
+      return undefined
+    }
+  }
+
   /** Reads a step, and while nobody else waits as many more as the demand allows. */
   async #read(
     scan: DatabaseScan,
@@ -152,7 +171,8 @@ export class PartyIterator implements Scan {
     do {
       if (this.#ended) break
       const wanted = Math.min(countMax - entries.length, LIMITS.scanStepEntries)
-      const step = await scan.step(wanted)
+      const step = await this.#step(scan, wanted, entries.length > 0)
+      if (step === undefined) break
       for (const entry of step.entries) entries.push(entry)
       // With a length before each, so that a multitude of empty values comes to an end too.
       bytes += step.bytes + step.entries.length * 4

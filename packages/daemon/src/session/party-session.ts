@@ -63,11 +63,16 @@ export class PartySession implements IteratorOwner {
   /** Whether requests should be left in the socket for now. */
   get isSaturated(): boolean {
     return (
-      this.#readsInFlight >= LIMITS.readsInFlightMax ||
+      this.#readsInFlight >= this.#readsMax ||
       this.#demandedBytes >= LIMITS.scanDemandBytesMax ||
       this.#order.pendingOperations >= LIMITS.unsettledWritesMax ||
       this.#order.pendingBytes >= LIMITS.unsettledBytesMax
     )
+  }
+
+  /** Fewer where values are large: they are all in memory at once. */
+  get #readsMax(): number {
+    return Math.min(LIMITS.readsInFlightMax, this.#engine.readPath.countFor(LIMITS.readBytesMax))
   }
 
   /** @throws ProtocolError when the frame makes no sense; an unknown kind is answered with an error. */
@@ -217,11 +222,30 @@ export class PartySession implements IteratorOwner {
     const { id, kind } = reader
     const fillCache = (reader.uint8() & READ_FLAGS.noFillCache) === 0
     const keys = readKeys(reader)
-    const visible = keys.filter((key) => !isHidden(key))
-    this.#readAsync(id, kind, keys.length, async () => {
-      const values = await this.#engine.database.getMany(visible, fillCache)
-      this.#sendValues(id, visible.length === keys.length ? values : spread(keys, values))
-    })
+    this.#readAsync(id, kind, keys.length, () => this.#getMany(id, keys, fillCache))
+  }
+
+  /** Reads and answers group by group: one key named many times must not fill the memory. */
+  async #getMany(id: number, keys: readonly Buffer[], fillCache: boolean): Promise<void> {
+    const { database, readPath } = this.#engine
+    const groupMax = (): number =>
+      Math.min(LIMITS.readsInFlightMax, readPath.countFor(LIMITS.readGroupBytes))
+    // All groups see the same database; one group does so by itself.
+    const snapshot = keys.length > groupMax() ? database.snapshot() : undefined
+    try {
+      let to = 0
+      do {
+        const group = keys.slice(to, to + groupMax())
+        to += group.length
+        const visible = group.filter((key) => !isHidden(key))
+        const values = await database.getMany(visible, fillCache, snapshot)
+        for (const value of values) readPath.weigh(value)
+        this.#sendValues(id, spread(group, values), to === keys.length)
+        await this.#channel.writable()
+      } while (to < keys.length && this.#status === 'open')
+    } finally {
+      await snapshot?.close()
+    }
   }
 
   #onHas(reader: FrameReader): void {
@@ -376,12 +400,12 @@ export class PartySession implements IteratorOwner {
   }
 
   /** One frame for each {@link LIMITS.valuesFrameBytes}, so that no answer outgrows a frame. */
-  #sendValues(id: number, values: readonly (Buffer | undefined)[]): void {
+  #sendValues(id: number, values: readonly (Buffer | undefined)[], isLast: boolean): void {
     let from = 0
     do {
       const to = findFrameEnd(values, from)
       this.#writer.begin(KIND.values, id)
-      this.#writer.uint8(to < values.length ? ANSWER_FLAGS.more : 0)
+      this.#writer.uint8(isLast && to === values.length ? 0 : ANSWER_FLAGS.more)
       this.#writer.uint32(to - from)
       for (const value of values.slice(from, to)) {
         if (value === undefined) this.#writer.uint32(MISSING_LENGTH)
@@ -466,7 +490,13 @@ function readPairs(reader: FrameReader): (Buffer | undefined)[] {
 }
 
 function readKeys(reader: FrameReader): Buffer[] {
-  const keys = new Array<Buffer>(readCount(reader, 4))
+  const count = readCount(reader, 4)
+  if (count > LIMITS.keysMax) {
+    throw new ProtocolError(
+      `A frame of kind ${reader.kind} names ${count} keys, and ${LIMITS.keysMax} are allowed`
+    )
+  }
+  const keys = new Array<Buffer>(count)
   for (let index = 0; index < keys.length; index++) keys[index] = reader.bytes()
   reader.finish()
   return keys
@@ -507,7 +537,8 @@ function findHiddenKey(pairs: readonly (Buffer | undefined)[]): PartyError | und
 function spread(
   keys: readonly Buffer[],
   values: readonly (Buffer | undefined)[]
-): (Buffer | undefined)[] {
+): readonly (Buffer | undefined)[] {
+  if (keys.length === values.length) return values
   let next = 0
   return keys.map((key) => (isHidden(key) ? undefined : values[next++]))
 }

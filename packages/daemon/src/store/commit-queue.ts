@@ -56,27 +56,34 @@ export class CommitQueue {
   }
 
   readonly #run = async (): Promise<void> => {
-    try {
-      while (this.#waiting.length > 0) await this.#writeBatch()
-    } catch (error) {
-      // After one failed append LevelDB acknowledges writes that recovery will drop: stop for good.
-      this.#status = 'failed'
-      this.#owner.onWriteFailed(error as Error)
-      return
+    while (this.#waiting.length > 0) {
+      if (!(await this.#writeBatch())) return
     }
     this.#status = 'idle'
   }
 
-  async #writeBatch(): Promise<void> {
+  /** @returns whether there may be another batch. */
+  async #writeBatch(): Promise<boolean> {
     const group = this.#takeGroup()
     for (const write of group) await write.prepare?.(this.#database)
     this.#owner.beforeBatch()
-    const owners = await this.#commit(group)
+    const batch = this.#database.batch()
+    const owners = fill(batch, group)
+    try {
+      // A batch without operations (a clear of nothing) closes without a write.
+      await batch.write({ sync: group.some(({ sync }) => sync) } as { sync: boolean })
+    } catch (error) {
+      // After one failed append LevelDB acknowledges writes that recovery will drop: stop for good.
+      this.#status = 'failed'
+      this.#owner.onWriteFailed(error as Error)
+      return false
+    }
     for (const owner of owners) owner.onRecordCommitted()
     for (const write of group) {
       const rest = write.onCommitted()
       if (rest !== undefined) this.#waiting.push(rest)
     }
+    return true
   }
 
   /** Takes from the head what fits one batch; at least one write, however large. */
@@ -99,19 +106,15 @@ export class CommitQueue {
     }
     return this.#waiting.splice(0, count)
   }
+}
 
-  async #commit(group: readonly Write[]): Promise<Set<RecordOwner>> {
-    const batch = this.#database.batch()
-    const owners = new Set<RecordOwner>()
-    let sync = false
-    for (const write of group) {
-      write.fill(batch)
-      sync ||= write.sync
-      if (write.owner !== undefined) owners.add(write.owner)
-    }
-    for (const owner of owners) owner.fillRecord(batch)
-    // A batch without operations (a clear of nothing) closes without a write.
-    await batch.write({ sync } as { sync: boolean })
-    return owners
+/** Adds the group's operations, and one record for each session in it. */
+function fill(batch: Batch, group: readonly Write[]): Set<RecordOwner> {
+  const owners = new Set<RecordOwner>()
+  for (const write of group) {
+    write.fill(batch)
+    if (write.owner !== undefined) owners.add(write.owner)
   }
+  for (const owner of owners) owner.fillRecord(batch)
+  return owners
 }

@@ -1,7 +1,7 @@
 // The only file that knows classic-level. Keys and values are bytes here; errors are LevelDB's own.
 
 import type { DatabaseOptions } from '@partyd/shared'
-import type { AbstractChainedBatch, AbstractIterator } from 'abstract-level'
+import type { AbstractChainedBatch, AbstractIterator, AbstractSnapshot } from 'abstract-level'
 import { ClassicLevel } from 'classic-level'
 import { boundRange, boundSeek, HIDDEN_PREFIX, HIDDEN_TAG, type Range } from './key-space.js'
 
@@ -62,8 +62,21 @@ export class Database {
     return fillCache ? this.#level.get(key) : this.#level.get(key, NO_FILL)
   }
 
-  getMany(keys: Buffer[], fillCache: boolean): Promise<(Buffer | undefined)[]> {
+  /** @param snapshot to read from, instead of from what is there now. */
+  getMany(
+    keys: Buffer[],
+    fillCache: boolean,
+    snapshot?: AbstractSnapshot
+  ): Promise<(Buffer | undefined)[]> {
+    if (snapshot !== undefined) {
+      return this.#level.getMany(keys, { ...BUFFERS, fillCache, snapshot })
+    }
     return fillCache ? this.#level.getMany(keys) : this.#level.getMany(keys, NO_FILL)
+  }
+
+  /** What is there now, for later reads. To be closed. */
+  snapshot(): AbstractSnapshot {
+    return this.#level.snapshot()
   }
 
   has(key: Buffer, fillCache: boolean): Promise<boolean> {

@@ -1,6 +1,7 @@
 // Single reads. Cached ones are fastest on the spot; within a time budget per turn they are, and
 // what is beyond it goes to the thread pool as one getMany.
 
+import { LIMITS } from '@partyd/shared'
 import type { Database } from './database.js'
 
 /** A read waiting for the thread pool. */
@@ -25,6 +26,8 @@ export class ReadPath {
   #spentMs = 0
   #pausedUntil = 0
   #turnScheduled = false
+  /** Bytes to expect of a value: rises at once with a large one and falls slowly. */
+  #valueBytes = 16 * 1024
 
   constructor(database: Database) {
     this.#database = database
@@ -35,11 +38,24 @@ export class ReadPath {
     return this.#queue.length === 0 && this.#spentMs < TURN_BUDGET_MS && this.#pausedUntil === 0
   }
 
+  /** How many values may be read at a time without holding more than `bytes` of them. */
+  countFor(bytes: number): number {
+    return Math.max(1, Math.floor(bytes / this.#valueBytes))
+  }
+
+  /** Learns from a value that was read what to expect of the next. */
+  weigh(value: Buffer | undefined): void {
+    const bytes = value?.length ?? 0
+    this.#valueBytes = Math.max(bytes, this.#valueBytes * 0.99, 256)
+  }
+
   /** Reads on the spot. @throws LevelDB's error. */
   readNow(key: Buffer, fillCache: boolean): Buffer | undefined {
     const start = performance.now()
     try {
-      return this.#database.getSync(key, fillCache)
+      const value = this.#database.getSync(key, fillCache)
+      this.weigh(value)
+      return value
     } finally {
       this.#account(performance.now() - start)
     }
@@ -58,8 +74,9 @@ export class ReadPath {
     this.#queue = []
     for (const fillCache of [true, false]) {
       const reads = queue.filter((read) => read.fillCache === fillCache)
-      for (let from = 0; from < reads.length; from += GROUP_KEYS) {
-        void this.#readGroup(reads.slice(from, from + GROUP_KEYS), fillCache)
+      const size = Math.min(GROUP_KEYS, this.countFor(LIMITS.readGroupBytes))
+      for (let from = 0; from < reads.length; from += size) {
+        void this.#readGroup(reads.slice(from, from + size), fillCache)
       }
     }
   }
@@ -93,7 +110,10 @@ export class ReadPath {
       for (const read of reads) void this.#readAlone(read)
       return
     }
-    for (const [index, read] of reads.entries()) read.onValue(values[index])
+    for (const [index, read] of reads.entries()) {
+      this.weigh(values[index])
+      read.onValue(values[index])
+    }
   }
 
   async #readAlone(read: QueuedRead): Promise<void> {

@@ -32,6 +32,7 @@ export class Channel {
   #full: Uint8Array[] = []
   #unflushedBytes = 0
   #flushScheduled = false
+  #whenWritable: (() => void)[] = []
   /** Bound once: a fresh closure per turn would be garbage per turn. */
   readonly #flushLater = (): void => this.flush()
 
@@ -39,7 +40,7 @@ export class Channel {
     this.#socket = socket
     this.#owner = owner
     socket.on('data', (chunk) => this.#onData(chunk))
-    socket.on('drain', () => this.resume())
+    socket.on('drain', () => this.#onDrain())
     socket.on('error', (error) => {
       this.#error ??= error
     })
@@ -102,6 +103,12 @@ export class Channel {
     this.#read()
   }
 
+  /** Resolves when the peer has read enough to be sent more, or is gone. */
+  async writable(): Promise<void> {
+    if (this.#status === 'closed' || this.outgoingBytes <= LIMITS.outgoingBytesMax) return
+    await new Promise<void>((resolve) => this.#whenWritable.push(resolve))
+  }
+
   /** Whether the socket keeps the process alive. */
   ref(): void {
     this.#socket.ref()
@@ -122,6 +129,11 @@ export class Channel {
     this.#error ??= error
     this.#socket.destroy()
     this.#onClose()
+  }
+
+  #onDrain(): void {
+    this.resume()
+    for (const resolve of this.#whenWritable.splice(0)) resolve()
   }
 
   #closeRange(): void {
@@ -171,6 +183,7 @@ export class Channel {
   #onClose(): void {
     if (this.#status === 'closed') return
     this.#status = 'closed'
+    for (const resolve of this.#whenWritable.splice(0)) resolve()
     this.#owner.onClose(this.#error)
   }
 }
