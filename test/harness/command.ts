@@ -27,6 +27,7 @@ export class Command {
   stdout = ''
   stderr = ''
   readonly #line: string
+  #status: 'open' | 'closed' = 'open'
 
   constructor(file: string, args: readonly string[], options: CommandOptions = {}) {
     const { cwd, env = process.env, timeoutMs = 30_000 } = options
@@ -46,12 +47,10 @@ export class Command {
     this.child.stderr?.on('data', (data: Buffer) => {
       this.stderr += data.toString()
     })
-    this.finished = once(this.child, 'close').then(([code, signal]) => ({
-      code,
-      signal,
-      stdout: this.stdout,
-      stderr: this.stderr
-    }))
+    this.finished = once(this.child, 'close').then(([code, signal]) => {
+      this.#status = 'closed'
+      return { code, signal, stdout: this.stdout, stderr: this.stderr }
+    })
   }
 
   get isRunning(): boolean {
@@ -76,9 +75,13 @@ export class Command {
     process.kill(-(this.child.pid as number), signal)
   }
 
-  /** Ends the process itself, by its own id. */
+  /** Ends the process and what it has started in its group. Daemons have left the group. */
   async end(): Promise<void> {
-    if (this.isRunning) this.child.kill('SIGKILL')
+    try {
+      if (this.#status === 'open') this.signalGroup('SIGKILL')
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error // They are gone already.
+    }
     await this.finished
   }
 

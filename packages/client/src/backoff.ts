@@ -3,12 +3,12 @@
 import { TIMES } from '@partyd/shared'
 
 export class Backoff {
-  readonly #startedAt = Date.now()
+  readonly #startedAt = performance.now()
   #delay: number = TIMES.backoffFirst
 
   /** Milliseconds to wait now; the next answer is longer. */
   next(): number {
-    const isEarly = Date.now() - this.#startedAt < TIMES.backoffEarly
+    const isEarly = performance.now() - this.#startedAt < TIMES.backoffEarly
     const delay = this.#delay
     this.#delay = Math.min(delay * 2, isEarly ? TIMES.backoffEarlyMax : TIMES.backoffMax)
     return delay / 2 + (Math.random() * delay) / 2

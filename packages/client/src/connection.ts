@@ -268,7 +268,11 @@ export class Connection implements ChannelOwner, LivenessOwner {
   }
 
   #onAnswered(request: Request): void {
-    if (request.sequence > 0) this.#session.window.settle(request.sequence, request.bytes)
+    if (request.sequence > 0) {
+      // A skip takes the number of a write whose bytes are out of the window already.
+      const bytes = request.kind === KIND.skip ? 0 : request.bytes
+      this.#session.window.settle(request.sequence, bytes)
+    }
     this.#forget(request)
   }
 
@@ -341,19 +345,26 @@ export class Connection implements ChannelOwner, LivenessOwner {
 
   /** Whether a request that was under way goes on on the next daemon; if not, it fails here. */
   #survives(request: Request, error: Error | undefined): boolean {
-    const now = Date.now()
+    const now = performance.now()
     request.troubledAt ||= now
     request.deaths++
+    if (request.iterator !== undefined) {
+      request.iterator.troubledAt = request.troubledAt
+      request.iterator.deaths = request.deaths
+    }
     const isDeadly =
       request.deaths >= LIMITS.deathsMax && now - request.troubledAt >= TIMES.daemonLost
     if (isIncomprehension(error)) {
       this.#fail(request, unreachable(request, error))
+    } else if (this.#options.retry && isDeadly) {
+      this.#fail(request, daemonLost(request, request.deaths, this.#link, error))
     } else if (!this.#options.retry || request.iterator !== undefined) {
       this.#fail(request, connectionLost(request.kind, this.#link, error))
-    } else if (isDeadly) {
-      this.#fail(request, daemonLost(request, request.deaths, this.#link, error))
-    } else if (request.isExpired || request.kind === KIND.ping || request.kind === KIND.skip) {
+    } else if (request.kind === KIND.ping || request.kind === KIND.skip) {
       this.#forget(request)
+    } else if (request.isExpired) {
+      // It has been rejected. What its write took of the window is free again.
+      this.#fail(request, connectionLost(request.kind))
     } else {
       return true
     }
@@ -485,12 +496,16 @@ export class Connection implements ChannelOwner, LivenessOwner {
   }
 
   expire(horizon: number): void {
-    const overdue = [...this.#pending()].filter(
-      ({ troubledAt, isExpired }) => !isExpired && troubledAt !== 0 && troubledAt <= horizon
-    )
-    if (overdue.length === 0) return
-    const cause = this.#channel === undefined ? this.#attempt?.failure : this.#silence()
-    for (const request of overdue) this.#expire(request, cause ?? this.#silence())
+    const isOverdue = ({ troubledAt, isExpired }: Request): boolean =>
+      !isExpired && troubledAt !== 0 && troubledAt <= horizon
+    const sent = [...this.#sent.values()].filter(isOverdue)
+    // All at once: a million may wait, and taking them out one by one would go through all for each.
+    const unsent = this.#unsent.take(isOverdue)
+    if (sent.length === 0 && unsent.length === 0) return
+    const known = this.#channel === undefined ? this.#attempt?.failure : undefined
+    const cause = known ?? this.#silence()
+    for (const request of unsent) this.#fail(request, unreachable(request, cause))
+    for (const request of sent) this.#expire(request, cause)
   }
 
   *#pending(): Iterable<Request> {
@@ -498,15 +513,10 @@ export class Connection implements ChannelOwner, LivenessOwner {
     yield* this.#unsent
   }
 
-  /** Nobody waits for it any more. If it was sent on this link, its answer may still come. */
+  /** Nobody waits for it any more. It was sent on this link, so its answer may still come. */
   #expire(request: Request, cause: PartyError): void {
-    const error = unreachable(request, cause)
-    if (!this.#sent.has(request.id)) {
-      this.#unsent.take((waiting) => waiting === request)
-      return this.#fail(request, error)
-    }
     request.isExpired = true
-    request.reject(error)
+    request.reject(unreachable(request, cause))
     if (request.isAwaited) this.release()
     request.isAwaited = false
   }

@@ -64,7 +64,7 @@ export class ConnectAttempt {
   readonly #cancelled = new AbortController()
   readonly #deadline: Deadline
   readonly #backoff = new Backoff()
-  readonly #startedAt = Date.now()
+  readonly #startedAt = performance.now()
   #location = ''
   /** Why there is no connection yet. */
   #lastFailure: DialFailure | undefined
@@ -161,7 +161,7 @@ export class ConnectAttempt {
     const { options, lastMode } = this.#request
     if (!options.autospawn) return false
     const isService = (readRendezvous(this.#location)?.mode ?? lastMode) === 'service'
-    return !isService || Date.now() - this.#startedAt >= TIMES.serviceRestart
+    return !isService || performance.now() - this.#startedAt >= TIMES.serviceRestart
   }
 
   /** Makes sure that one client starts a daemon while the others wait for it. */

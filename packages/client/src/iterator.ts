@@ -35,7 +35,7 @@ export class PartyIterator extends AbstractIterator<Database, unknown, unknown> 
   #status: 'open' | 'ended' = 'open'
   /** What the daemon calls it; 0 while it is not open there. */
   #id = 0
-  #link: IteratorLink = { number: 0 }
+  #link: IteratorLink = { number: 0, troubledAt: 0, deaths: 0 }
   /** Where to open it: the range, narrowed to what is still to be read. */
   #rest: Range
   #chunk: EntryChunk | undefined
@@ -129,6 +129,7 @@ export class PartyIterator extends AbstractIterator<Database, unknown, unknown> 
         this.#ahead = undefined
         this.#rememberPlace()
         this.#chunk = chunk
+        this.#forgetTrouble()
         if (chunk.isLast) this.#status = 'ended'
       } catch (error) {
         this.#ahead = undefined
@@ -152,10 +153,19 @@ export class PartyIterator extends AbstractIterator<Database, unknown, unknown> 
   #recover(error: Error): void {
     const { code } = error as LevelError
     const isLost = code === 'LEVEL_CONNECTION_LOST' || code === 'LEVEL_ITERATOR_NOT_OPEN'
-    if (!this.#retry || !isLost) throw this.#failure ?? error
+    if (!this.#retry || !isLost) {
+      this.#forgetTrouble()
+      throw this.#failure ?? error
+    }
     this.#rememberPlace()
     this.#chunk = undefined
     this.#id = 0
+  }
+
+  /** Only progress lets it have another full measure of time and deaths; or that it has failed. */
+  #forgetTrouble(): void {
+    this.#link.troubledAt = 0
+    this.#link.deaths = 0
   }
 
   /** The last entry delivered is where a later opening goes on. */
@@ -196,7 +206,7 @@ export class PartyIterator extends AbstractIterator<Database, unknown, unknown> 
   /** @param count 0 to open it and no more. */
   #open<T>(decode: Decoder<T>, bytes: number, count: number): Promise<T> {
     this.#id = this.#connection.createIteratorId()
-    this.#link = { number: 0 }
+    this.#link = { ...this.#link, number: 0 }
     const frame = this.#connection.begin(KIND.iteratorOpen)
     frame.uint32(this.#id)
     frame.uint8(this.#flags)

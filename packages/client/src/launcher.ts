@@ -94,7 +94,8 @@ const HOST_VARIABLES =
 
 /** The first client must not configure the daemon, so what configures Node is left out. */
 function daemonEnvironment(): NodeJS.ProcessEnv {
-  const environment: NodeJS.ProcessEnv = {}
+  // Node hands this one on by itself, unless the environment has it, be it without a value.
+  const environment: NodeJS.ProcessEnv = { NODE_V8_COVERAGE: undefined }
   for (const [name, value] of Object.entries(process.env)) {
     if (!HOST_VARIABLES.test(name)) environment[name] = value
   }

@@ -27,6 +27,7 @@ export class Liveness {
   #timer: NodeJS.Timeout | undefined
   /** Whether anything was heard since the last look; a flag, because it is set for every frame. */
   #hasHeard = false
+  /** Times are of the monotonic clock: the one on the wall may be set. */
   #heardAt = 0
 
   /** @param timeoutMs how long an operation may be in trouble. */
@@ -38,7 +39,7 @@ export class Liveness {
   /** Begins to watch, if it does not already. */
   start(): void {
     if (this.#timer !== undefined) return
-    this.#heardAt = Date.now()
+    this.#heardAt = performance.now()
     const period = Math.min(TIMES.livenessLook, Math.max(this.#timeoutMs / 4, 10))
     this.#timer = setInterval(() => this.#look(), period).unref()
   }
@@ -56,7 +57,7 @@ export class Liveness {
 
   #look(): void {
     if (!this.#owner.isAwaited) return this.stop()
-    const now = Date.now()
+    const now = performance.now()
     if (this.#owner.isConnected) this.#listen(now)
     else this.#status = 'resting'
     const isInTrouble = !this.#owner.isConnected || this.#status === 'silent'

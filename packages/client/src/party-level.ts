@@ -144,6 +144,7 @@ export class PartyLevel<KDefault = string, VDefault = string> extends AbstractLe
     })
   }
 
+  /** @internal */
   async _open(options: OpenOptions): Promise<void> {
     this.#openError = undefined
     const connection = new Connection(
@@ -160,6 +161,7 @@ export class PartyLevel<KDefault = string, VDefault = string> extends AbstractLe
     this.#connection = connection
   }
 
+  /** @internal */
   async _close(): Promise<void> {
     await this.#connection?.close()
     this.#connection = undefined
@@ -175,6 +177,7 @@ export class PartyLevel<KDefault = string, VDefault = string> extends AbstractLe
     }, options)
   }
 
+  /** @internal */
   _sublevel(
     name: string | string[],
     options: AbstractSublevelOptions<unknown, unknown>
@@ -184,6 +187,7 @@ export class PartyLevel<KDefault = string, VDefault = string> extends AbstractLe
 
   // Reads
 
+  /** @internal */
   _get(key: Bytes, options: ReadOptions): Promise<Value | undefined> {
     const connection = this.#connected()
     const frame = connection.begin(KIND.get)
@@ -194,6 +198,7 @@ export class PartyLevel<KDefault = string, VDefault = string> extends AbstractLe
     )
   }
 
+  /** @internal */
   _getMany(keys: readonly Bytes[], options: ReadOptions): Promise<(Value | undefined)[]> {
     const connection = this.#connected()
     writeKeys(connection, KIND.getMany, keys, options)
@@ -202,6 +207,7 @@ export class PartyLevel<KDefault = string, VDefault = string> extends AbstractLe
     )
   }
 
+  /** @internal */
   async _has(key: Bytes, options: ReadOptions): Promise<boolean> {
     const connection = this.#connected()
     const frame = connection.begin(KIND.has)
@@ -211,12 +217,14 @@ export class PartyLevel<KDefault = string, VDefault = string> extends AbstractLe
     return isPresent === true
   }
 
+  /** @internal */
   _hasMany(keys: readonly Bytes[], options: ReadOptions): Promise<boolean[]> {
     const connection = this.#connected()
     writeKeys(connection, KIND.hasMany, keys, options)
     return connection.request(decodePresence)
   }
 
+  /** @internal */
   _iterator(options: RawIteratorOptions): PartyIterator {
     const database = this as unknown as AbstractLevel<Bytes, unknown, unknown>
     return new PartyIterator(database, this.#connected(), this.#retry, options)
@@ -224,6 +232,7 @@ export class PartyLevel<KDefault = string, VDefault = string> extends AbstractLe
 
   // Writes
 
+  /** @internal */
   _put(key: Bytes, value: Bytes, options: WriteOptions): Promise<void> {
     const connection = this.#connected()
     const frame = connection.begin(KIND.put)
@@ -233,6 +242,7 @@ export class PartyLevel<KDefault = string, VDefault = string> extends AbstractLe
     return connection.request(decodeDone)
   }
 
+  /** @internal */
   _del(key: Bytes, options: WriteOptions): Promise<void> {
     const connection = this.#connected()
     const frame = connection.begin(KIND.del)
@@ -241,6 +251,7 @@ export class PartyLevel<KDefault = string, VDefault = string> extends AbstractLe
     return connection.request(decodeDone)
   }
 
+  /** @internal */
   _batch(
     operations: readonly AbstractBatchOperation<this, unknown, unknown>[],
     options: WriteOptions
@@ -257,6 +268,7 @@ export class PartyLevel<KDefault = string, VDefault = string> extends AbstractLe
     return connection.request(decodeDone)
   }
 
+  /** @internal */
   _clear(options: AbstractClearOptions<Bytes>): Promise<void> {
     const { reverse, limit = -1 } = options
     const connection = this.#connected()
@@ -317,6 +329,7 @@ class PartySublevel extends AbstractSublevel<AbstractLevel<Bytes>, Bytes, unknow
     })
   }
 
+  /** @internal */
   async _open(options: AbstractOpenOptions): Promise<void> {
     this.#openError = undefined
     const openParent = Reflect.get(AbstractSublevel.prototype, '_open') as typeof this._open
@@ -337,6 +350,7 @@ class PartySublevel extends AbstractSublevel<AbstractLevel<Bytes>, Bytes, unknow
     }, options)
   }
 
+  /** @internal */
   _sublevel(
     name: string | string[],
     options: AbstractSublevelOptions<unknown, unknown>

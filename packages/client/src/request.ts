@@ -16,6 +16,9 @@ export const MORE: unique symbol = Symbol('more')
 export interface IteratorLink {
   /** Number of the link, 0 before the iterator was opened on one. */
   number: number
+  /** What became of the demands since its last entry: each is a request anew, and counts on from here. */
+  troubledAt: number
+  deaths: number
 }
 
 /**
@@ -65,6 +68,9 @@ export class Request<T = unknown> implements AnswerParts {
     this.reject = reject
     this.iterator = iterator
     this.isAwaited = iterator === undefined
+    if (iterator === undefined) return
+    this.troubledAt = iterator.troubledAt
+    this.deaths = iterator.deaths
   }
 
   get bytes(): number {

@@ -9,6 +9,7 @@ import {
   dial,
   findEndpoint,
   findLockHolder,
+  isDaemonProcess,
   KIND,
   PartyError,
   readRendezvous,
@@ -67,6 +68,16 @@ function cannotStop(
 
 /** A daemon that somebody else stopped may still be about it, out of reach. Only Linux can tell. */
 async function lockReleased(location: string, pid: number | undefined): Promise<void> {
-  if (pid === undefined) return
-  while (findLockHolder(location)?.pid === pid) await sleep(TIMES.backoffFirst)
+  const holder = pid ?? findUnpublishedDaemon(location)
+  while (holder !== undefined && findLockHolder(location)?.pid === holder) {
+    // It was not ending but starting, and can be told to stop by now.
+    if (pid === undefined && readRendezvous(location)?.pid === holder) return stop(location)
+    await sleep(TIMES.backoffFirst)
+  }
+}
+
+/** While a daemon closes the database, only LevelDB's lock and its own title are left to see. */
+function findUnpublishedDaemon(location: string): number | undefined {
+  const pid = findLockHolder(location)?.pid
+  return pid !== undefined && isDaemonProcess(pid) ? pid : undefined
 }

@@ -8,6 +8,7 @@ import {
   type DaemonMode,
   type DatabaseOptions,
   findLockHolder,
+  isDaemonProcess,
   LevelError,
   PartyError,
   readRendezvous,
@@ -54,11 +55,11 @@ export async function claim(options: ClaimOptions): Promise<Claim> {
 
 async function openWhenFree(options: ClaimOptions): Promise<Database> {
   const { location, signal } = options
-  const startedAt = Date.now()
+  const startedAt = performance.now()
   let delay: number = TIMES.lockPollFirst
   for (;;) {
     signal.throwIfAborted()
-    const isLastTry = Date.now() - startedAt >= lockWaitMs(options)
+    const isLastTry = performance.now() - startedAt >= lockWaitMs(options)
     // A failed open renames the holder's LOG away, so the kernel's table is asked first.
     if (isLastTry || findLockHolder(location) === undefined) {
       const database = await tryOpen(options)
@@ -98,8 +99,8 @@ function lockWaitMs({ location, mode }: ClaimOptions): number {
   if (mode === 'service') return Number.POSITIVE_INFINITY
   const holder = findLockHolder(location)
   const daemon = readRendezvous(location)
-  const isForeign = holder?.pid !== undefined && holder.pid !== daemon?.pid
-  return isForeign ? TIMES.lockOfForeigner : TIMES.lockOfDaemon
+  if (holder?.pid === undefined || holder.pid === daemon?.pid) return TIMES.lockOfDaemon
+  return isDaemonProcess(holder.pid) ? TIMES.lockOfDaemon : TIMES.lockOfForeigner
 }
 
 function describeWait(location: string): string {
@@ -110,11 +111,16 @@ function describeWait(location: string): string {
 function lockedError(location: string): StartError {
   const pid = findLockHolder(location)?.pid
   const holder = pid === undefined ? 'another process' : `pid ${pid}`
-  const message = `The database at ${location} is locked by ${holder}, which is not partyd. Stop that process or let it use partyd too; never delete LOCK.`
+  const advice =
+    pid !== undefined && isDaemonProcess(pid)
+      ? 'a daemon that is neither serving nor letting go. Wait for it to end, or stop that process'
+      : 'which is not partyd. Stop that process or let it use partyd too'
+  const message = `The database at ${location} is locked by ${holder}, ${advice}; never delete LOCK.`
   return new StartError('locked', new LevelError('LEVEL_LOCKED', message, { path: location, pid }))
 }
 
-function openError(location: string, code: string | undefined, message: string): StartError {
+/** What LevelDB's error means for a start. */
+export function openError(location: string, code: string | undefined, message: string): StartError {
   const details = { path: location, pid: process.pid }
   if (code === 'LEVEL_CORRUPTION') {
     const text = `The database at ${location} is corrupt: ${message}`

@@ -20,7 +20,7 @@ import {
   type Welcome,
   writeRendezvous
 } from '@partyd/shared'
-import { type Claim, claim } from './claim.js'
+import { type Claim, claim, openError } from './claim.js'
 import { Endpoint } from './endpoint.js'
 import { Fence } from './fence.js'
 import { IdleWatch } from './idle-watch.js'
@@ -115,6 +115,7 @@ class Daemon {
     try {
       await this.#publish(claimed)
     } catch (error) {
+      await this.#engine?.sessions.undoOpen()
       await claimed.database.close()
       throw error
     }
@@ -261,7 +262,7 @@ class Daemon {
   #onClientChange(): void {
     const connections = this.#connections
     if (connections === undefined) return
-    this.#idleWatch?.update(connections.clientCount + connections.silentCount)
+    this.#idleWatch?.update(connections.clientCount, connections.silentCount)
   }
 
   #describeStatus(): object {
@@ -461,7 +462,11 @@ async function openRecords(database: Database, location: string): Promise<Sessio
   try {
     return await SessionRecords.open(database)
   } catch (cause) {
-    const message = `The session records in ${location} were written by another version of partyd: ${(cause as Error).message}`
+    if (!(cause instanceof RangeError)) {
+      const { code, message } = cause as NodeJS.ErrnoException
+      throw openError(location, code, message)
+    }
+    const message = `The session records in ${location} were written by another version of partyd: ${cause.message}`
     const details = { path: location, pid: process.pid, cause }
     throw new StartError(
       'incompatibleData',

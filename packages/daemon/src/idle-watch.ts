@@ -9,22 +9,30 @@ export class IdleWatch {
   readonly #timeoutMs: number
   readonly #onIdle: () => void
   #timer: NodeJS.Timeout | undefined
+  /** How long to wait when there is nobody: longer while there has been no client yet. */
+  #waitMs: number
 
   /** @param timeoutMs Infinity for never, as is anything beyond what a timer takes. */
   constructor(timeoutMs: number, onIdle: () => void) {
     this.#timeoutMs = timeoutMs
+    this.#waitMs = timeoutMs
     this.#onIdle = onIdle
   }
 
   /** Whoever spawned us may be gone: the first client has a time limit of its own. */
   awaitFirstClient(): void {
-    this.#arm(Math.max(this.#timeoutMs, TIMES.firstClient))
+    this.#waitMs = Math.max(this.#timeoutMs, TIMES.firstClient)
+    this.#arm(this.#waitMs)
   }
 
-  /** Called whenever the number of clients may have changed. */
-  update(clients: number): void {
-    if (clients > 0) this.stop()
-    else if (this.#timer === undefined) this.#arm(this.#timeoutMs)
+  /**
+   * Called whenever one of these numbers may have changed.
+   * @param silent connections that may yet become a client. One that does not is no first client.
+   */
+  update(clients: number, silent: number): void {
+    if (clients > 0) this.#waitMs = this.#timeoutMs
+    if (clients + silent > 0) this.stop()
+    else if (this.#timer === undefined) this.#arm(this.#waitMs)
   }
 
   stop(): void {

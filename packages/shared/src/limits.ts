@@ -7,8 +7,8 @@ export const LIMITS = {
   frameBytesMax: 268_435_456,
   /** Largest hello: it is read before anything is known of the peer. */
   helloBytesMax: 4_096,
-  /** Largest answer to a hello: 8,192 results of a byte each, as JSON, fit several times. */
-  welcomeBytesMax: 65_536,
+  /** Largest answer to a hello: 8,192 results, each with its sequence number, as JSON, fit with ease. */
+  welcomeBytesMax: 262_144,
   /** Writes that a session may have unanswered. Bounds the results a session record must be able to hold. */
   unsettledWritesMax: 8192,
   /** Bytes of unanswered writes of a session. One larger write travels when it is the only one. */
@@ -89,7 +89,7 @@ export const TIMES = {
   hello: 10_000,
   /** How long a daemon that starts waits for another to answer; only an answer counts. */
   probe: 300,
-  /** When a spawn lock counts as abandoned. */
+  /** When a spawn lock counts as abandoned. Its time may lie up to a second ahead, so others are held up for 6 s. */
   spawnLockStale: 4_000,
   /** How often a spawn lock is refreshed. */
   spawnLockUpdate: 1_000,

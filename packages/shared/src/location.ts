@@ -31,18 +31,39 @@ export function currentPlatform(): Platform {
 export function resolveLocation(directory: string, createIfMissing: boolean): string {
   const path = resolve(directory)
   try {
-    if (createIfMissing) mkdirSync(path, { recursive: true, mode: 0o700 })
+    if (createIfMissing) makeDirectory(path)
     const real = realpathSync.native(path)
     if (!statSync(real).isDirectory()) throw notUsable(path, 'it is not a directory')
     if (!createIfMissing && !existsSync(join(real, 'CURRENT'))) throw missing(path)
     return real
   } catch (error) {
     if (error instanceof LevelError) throw error
-    throw describeLocationError(path, error as NodeJS.ErrnoException)
+    throw describeLocationError(path, error as NodeJS.ErrnoException, createIfMissing)
   }
 }
 
-function describeLocationError(path: string, error: NodeJS.ErrnoException): Error {
+/**
+ * Like `mkdir -p`, with mode 0700. Node 20's recursive mkdir goes round for ever where a file system
+ * says that a name does not exist although its parent does, as /proc says.
+ */
+function makeDirectory(path: string): void {
+  try {
+    mkdirSync(path, { mode: 0o700 })
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'EEXIST') return
+    const parent = dirname(path)
+    if (code !== 'ENOENT' || existsSync(parent)) throw error
+    makeDirectory(parent)
+    makeDirectory(path)
+  }
+}
+
+function describeLocationError(
+  path: string,
+  error: NodeJS.ErrnoException,
+  createIfMissing: boolean
+): Error {
   switch (error.code) {
     case 'EACCES':
     case 'EPERM':
@@ -53,7 +74,9 @@ function describeLocationError(path: string, error: NodeJS.ErrnoException): Erro
         { path, pid: process.pid, cause: error }
       )
     case 'ENOENT':
-      return missing(path)
+      return createIfMissing
+        ? notUsable(path, `it cannot be created: ${error.message}`)
+        : missing(path)
     case 'EEXIST':
     case 'ENOTDIR':
       return notUsable(path, 'a file is in the way')
@@ -146,7 +169,7 @@ export function isPlausibleEndpoint(
 export function assertPrivateDirectory(endpoint: string, platform: Platform): void {
   const directory = dirname(endpoint)
   try {
-    mkdirSync(directory, { recursive: true, mode: 0o700 })
+    makeDirectory(directory)
   } catch (error) {
     // A file or a link to nowhere is in the way: the look at it below says so.
     if (lstatSync(directory, { throwIfNoEntry: false }) === undefined) throw error

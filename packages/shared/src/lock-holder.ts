@@ -26,6 +26,18 @@ export function findLockHolder(location: string): LockHolder | undefined {
 }
 
 /**
+ * Whether a process has a daemon's title. One that is closing a large database has taken its
+ * `partyd.json` away before, and nothing else tells it from a foreign holder. Linux only.
+ */
+export function isDaemonProcess(pid: number): boolean {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').startsWith('partyd ')
+  } catch {
+    return false // It has ended, or there is no /proc.
+  }
+}
+
+/**
  * Whether the kernel lists a process as the holder of a location's lock; undefined where it cannot
  * be told. The table is not read in one piece, so an entry counts as missing when it is missing
  * several times in a row.

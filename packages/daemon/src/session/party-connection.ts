@@ -150,10 +150,7 @@ export class PartyConnection implements Connection, ChannelOwner, SessionHolder 
     const hello = parseHello(reader.tailText())
     clearTimeout(this.#helloTimer)
     const isWelcome = hello.mode === 'control' ? this.#host.isServing() : this.#host.welcomeClient()
-    if (!isWelcome) {
-      this.#sendObject(KIND.goodbye, 0, { reason: 'stop' })
-      return this.end()
-    }
+    if (!isWelcome) return this.#sayStop()
     const proto = highestCommon(hello.proto)
     if (proto === undefined) throw incompatible(hello)
     this.#channel.reader.frameBytesMax = LIMITS.frameBytesMax
@@ -175,8 +172,15 @@ export class PartyConnection implements Connection, ChannelOwner, SessionHolder 
       return this.#refuse(error as Error)
     }
     if (this.#status !== 'resuming') return this.#closeSession()
+    // A stop may have come while the session was being found: its goodbye went to clients only.
+    if (!this.#host.welcomeClient()) return this.#sayStop()
     this.#sendObject(KIND.welcome, 0, this.#welcome(hello, proto))
     this.#begin()
+  }
+
+  #sayStop(): void {
+    this.#sendObject(KIND.goodbye, 0, { reason: 'stop' })
+    this.end()
   }
 
   #refuse(error: Error): void {

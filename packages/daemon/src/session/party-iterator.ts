@@ -1,7 +1,7 @@
 // One iterator of a party session: answers each demand of the client with one frame of entries,
 // read in steps that the scan queue grants.
 
-import { LIMITS } from '@partyd/shared'
+import { FRAME_HEADER_BYTES, LIMITS } from '@partyd/shared'
 import type { Database, DatabaseScan, ScanOptions, ScanStep } from '../store/database.js'
 import type { Scan, ScanQueue } from '../store/scan-queue.js'
 
@@ -19,6 +19,9 @@ export interface IteratorOwner {
   onDemandChange(bytes: number): void
 }
 
+/** What is left of a frame for entries, behind the flags and the count of an answer. */
+const ENTRIES_BYTES_MAX = LIMITS.frameBytesMax - FRAME_HEADER_BYTES - 5
+
 type Command =
   | { readonly kind: 'next'; readonly id: number; readonly bytes: number; readonly count: number }
   | { readonly kind: 'seek'; readonly target: Buffer }
@@ -34,6 +37,8 @@ export class PartyIterator implements Scan {
   /** waiting: for earlier writes · idle: no demand · queued: has or waits for its turn. */
   #status: 'waiting' | 'idle' | 'queued' | 'closed' = 'waiting'
   #ended = false
+  /** An entry that the last answer had no room for. */
+  #heldBack: [Buffer, Buffer] | undefined
   #failure: Error | undefined
   #demandedBytes = 0
   #lastDemandAt: number = Date.now()
@@ -73,11 +78,13 @@ export class PartyIterator implements Scan {
     this.#work()
   }
 
-  /** Releases the snapshot, after the step under way. Unanswered demands are dropped. */
+  /** Releases the snapshot, after the step under way. Demands that it overtook are answered so. */
   close(): void {
     if (this.#status !== 'queued') void this.#scan?.close()
     this.#status = 'closed'
-    this.#commands.length = 0
+    for (const command of this.#commands.splice(0)) {
+      if (command.kind === 'next') this.#owner.onIteratorError(command.id, overtaken())
+    }
     this.#changeDemand(-this.#demandedBytes)
   }
 
@@ -104,6 +111,7 @@ export class PartyIterator implements Scan {
     if (command?.kind === 'seek') {
       scan.seek(command.target)
       this.#ended = false
+      this.#heldBack = undefined
     } else if (command !== undefined) {
       await this.#answer(scan, command.id, command.bytes, command.count, isAlone)
     }
@@ -130,11 +138,11 @@ export class PartyIterator implements Scan {
     let answer: Entries | Error
     try {
       const entries = await this.#read(scan, bytes, count, isAlone)
-      answer = { entries, ended: this.#ended }
+      answer = { entries, ended: this.#ended && this.#heldBack === undefined }
     } catch (error) {
       answer = error as Error
     }
-    if (this.#isClosed) return
+    if (this.#isClosed) return this.#owner.onIteratorError(id, overtaken())
     if (answer instanceof Error) this.#owner.onIteratorError(id, answer)
     else this.#owner.onEntries(id, this, answer)
     // Last: it may let the next frame in, and that may close this iterator.
@@ -168,8 +176,13 @@ export class PartyIterator implements Scan {
   ): Promise<[Buffer, Buffer][]> {
     const entries: [Buffer, Buffer][] = []
     let bytes = 0
+    if (this.#heldBack !== undefined) {
+      entries.push(this.#heldBack)
+      bytes = bytesOf(this.#heldBack)
+      this.#heldBack = undefined
+    }
     do {
-      if (this.#ended) break
+      if (this.#ended || bytes >= bytesMax || entries.length >= countMax) break
       const wanted = Math.min(countMax - entries.length, LIMITS.scanStepEntries)
       const step = await this.#step(scan, wanted, entries.length > 0)
       if (step === undefined) break
@@ -178,6 +191,20 @@ export class PartyIterator implements Scan {
       bytes += step.bytes + step.entries.length * 4
       this.#ended = step.ended
     } while (entries.length < countMax && bytes < bytesMax && isAlone() && !this.#isClosed)
+    // Only the last one can be that large. It fits a frame, but not together with others.
+    if (entries.length > 1 && bytes + entries.length * 4 > ENTRIES_BYTES_MAX) {
+      this.#heldBack = entries.pop()
+    }
     return entries
   }
+}
+
+function bytesOf([key, value]: readonly [Buffer, Buffer]): number {
+  return key.length + value.length + 8
+}
+
+/** Every demand is answered: a client would count one that is not as pending for ever. */
+function overtaken(): Error {
+  const error = new Error('The iterator was closed before it had answered')
+  return Object.assign(error, { code: 'LEVEL_ITERATOR_NOT_OPEN' })
 }

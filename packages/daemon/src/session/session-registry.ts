@@ -84,6 +84,11 @@ export class SessionRegistry {
     if (state.hasRecord) this.#commitQueue.enqueue(this.#records.createRemove(state.id))
   }
 
+  /** What a start that failed after all has written is of no use to anybody. */
+  async undoOpen(): Promise<void> {
+    if (this.#records.isFresh) await this.removeAll()
+  }
+
   /** Leaves no trace of partyd in the database: the last act before it is closed. */
   async removeAll(): Promise<void> {
     clearInterval(this.#sweep)

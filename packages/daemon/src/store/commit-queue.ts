@@ -94,9 +94,10 @@ export class CommitQueue {
     for (const write of this.#waiting) {
       operations += write.operations
       bytes += write.bytes
-      if (count > 0 && (operations > LIMITS.batchOperationsMax || bytes > LIMITS.batchBytesMax)) {
-        break
-      }
+      const isFull = operations > LIMITS.batchOperationsMax || bytes > LIMITS.batchBytesMax
+      // One that looks at the database first must see all before it, also that of its own batch: it
+      // would delete half of another session's batch, or leave the record that is written with it.
+      if (count > 0 && (isFull || write.prepare !== undefined)) break
       count++
     }
     if (count === this.#waiting.length) {

@@ -79,12 +79,15 @@ export function decodeRecord(record: Buffer): SessionRecord {
 
 /** The records of a database, and the generation they belong to. */
 export class SessionRecords {
+  /** Whether there was no generation before: then nobody has a record here, or remembers one. */
+  readonly isFresh: boolean
   readonly #database: Database
   #generation: string
 
-  private constructor(database: Database, generation: string) {
+  private constructor(database: Database, generation: string | undefined) {
+    this.isFresh = generation === undefined
     this.#database = database
-    this.#generation = generation
+    this.#generation = generation ?? ''
   }
 
   /**
@@ -93,7 +96,7 @@ export class SessionRecords {
    */
   static async open(database: Database): Promise<SessionRecords> {
     const stored = await database.get(GENERATION_KEY, true)
-    const records = new SessionRecords(database, stored?.toString('hex') ?? '')
+    const records = new SessionRecords(database, stored?.toString('hex'))
     const expired = await records.#findExpired(new Set())
     if (stored === undefined || expired.length > 0) {
       const batch = database.batch()

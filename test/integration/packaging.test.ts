@@ -1,0 +1,245 @@
+// What a user does: installs the packages, as they would be published, with plain npm in an empty
+// folder, and runs the daemon and the SDK from there. Needs the registry, for their dependencies.
+
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { PartyLevel } from '@partyd/client'
+import { publint } from 'publint'
+import { formatMessage } from 'publint/utils'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { Command } from '../harness/command.js'
+import { findDaemons, Locations } from '../harness/locations.js'
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+const PACKAGES = ['shared', 'daemon', 'client'] as const
+type Package = (typeof PACKAGES)[number]
+
+/** The client's own package, unpacked. */
+const CLIENT_BYTES_MAX = 100_000
+
+const folders = new Locations()
+const locations = new Locations()
+const commands: Command[] = []
+let tarballs: Record<Package, string>
+/** The folder of a user, outside the workspace. */
+let folder: string
+
+beforeAll(async () => {
+  tarballs = await pack(folders.create('tarballs '))
+  folder = folders.create('user ')
+  await run('npm', ['init', '-y'])
+  await run('npm', ['install', '--no-audit', '--no-fund', ...Object.values(tarballs)])
+}, 240_000)
+
+afterEach(async () => {
+  await Promise.all(commands.splice(0).map((command) => command.end()))
+  await locations.reap()
+})
+afterAll(() => folders.reap())
+
+async function pack(destination: string): Promise<Record<Package, string>> {
+  const { packageManager } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
+    packageManager: string
+  }
+  const made: Partial<Record<Package, string>> = {}
+  for (const name of PACKAGES) {
+    const command = new Command(
+      'npx',
+      ['--yes', packageManager, 'pack', '--json', '--pack-destination', destination],
+      { cwd: join(ROOT, 'packages', name), timeoutMs: 60_000 }
+    )
+    const { stdout } = await command.succeeded()
+    made[name] = (JSON.parse(stdout) as { filename: string }).filename
+  }
+  return made as Record<Package, string>
+}
+
+/** A shell's environment: without what npm, pnpm and vitest add for the programs they start. */
+function userEnvironment(): NodeJS.ProcessEnv {
+  const ours = /^(npm_(?!config_registry$).*|NODE_PATH|NODE_OPTIONS|NODE_ENV|INIT_CWD|VITEST.*)$/
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !ours.test(name)))
+}
+
+function start(file: string, args: readonly string[]): Command {
+  const command = new Command(file, args, {
+    cwd: folder,
+    env: userEnvironment(),
+    timeoutMs: 180_000
+  })
+  commands.push(command)
+  return command
+}
+
+async function run(file: string, args: readonly string[]): Promise<string> {
+  return (await start(file, args).succeeded()).stdout
+}
+
+/** Runs a file of the user's and returns what it prints; it must print nothing to standard error. */
+async function runFile(name: string, source: string, ...args: string[]): Promise<string> {
+  writeFileSync(join(folder, name), source)
+  const { stdout, stderr } = await start(process.execPath, [name, ...args]).succeeded()
+  expect(stderr).toBe('')
+  return stdout
+}
+
+describe('the packages', () => {
+  it.each(PACKAGES)('%s holds what it needs and nothing else', async (name) => {
+    const directory = folders.create(`unpacked ${name} `)
+    await run('tar', ['-xzf', tarballs[name], '-C', directory])
+    const files = readdirSync(join(directory, 'package'), { recursive: true, encoding: 'utf8' })
+      .filter((path) => statSync(join(directory, 'package', path)).isFile())
+      .sort()
+    const bytes = files
+      .map((path) => statSync(join(directory, 'package', path)).size)
+      .reduce((sum, size) => sum + size, 0)
+    console.log(
+      `${name}: ${files.length} files, ${bytes} bytes unpacked, ${statSync(tarballs[name]).size} packed`
+    )
+    expect(files).toEqual(expect.arrayContaining(['LICENSE', 'README.md', 'package.json']))
+    const allowed =
+      /^(LICENSE|README\.md|PROTOCOL\.md|package\.json|bin\/partyd\.cjs|dist\/.*\.(js|d\.ts))$/
+    expect(files.filter((path) => !allowed.test(path))).toEqual([])
+    expect(readFileSync(join(directory, 'package', 'package.json'), 'utf8')).not.toContain(
+      'workspace:'
+    )
+    if (name === 'client') expect(bytes).toBeLessThanOrEqual(CLIENT_BYTES_MAX)
+  })
+
+  it.each(PACKAGES)('%s passes publint', async (name) => {
+    const bytes = readFileSync(tarballs[name])
+    const tarball = new Uint8Array(bytes).buffer
+    const { messages, pkg } = await publint({ pack: { tarball }, strict: true })
+    expect(messages.map((message) => formatMessage(message, pkg, { color: false }))).toEqual([])
+  })
+
+  it('do not come from the workspace once installed', () => {
+    for (const name of ['@partyd/client', '@partyd/shared', 'partyd', 'classic-level']) {
+      expect(existsSync(join(folder, 'node_modules', name, 'package.json'))).toBe(true)
+    }
+    expect(existsSync(join(folder, 'node_modules', 'typescript'))).toBe(false)
+  })
+})
+
+/** Resolves when the daemon says that it serves. */
+function serving(command: Command): Promise<void> {
+  return command.printed((lines) => lines.some((line) => line.includes('"msg":"serving ')))
+}
+
+describe('the daemon', () => {
+  it('runs in the foreground by npx until Ctrl-C', async () => {
+    const command = start('npx', ['partyd', './data'])
+    await serving(command)
+    const location = join(folder, 'data')
+    expect(findDaemons(location)).toHaveLength(1)
+    const source = `import { PartyLevel } from '@partyd/client'
+      const db = new PartyLevel('./data', { autospawn: false })
+      await db.put('key', 'value')
+      console.log(await db.get('key'))`
+    expect(await runFile('by-hand.mjs', source)).toBe('value\n')
+
+    command.signalGroup('SIGINT')
+    const { code, signal, stdout, stderr } = await command.finished
+    // npx runs it in a shell, and some shells end by the signal that they have seen. The daemon does not.
+    expect([0, 'SIGINT']).toContain(code ?? signal)
+    expect(stdout).toContain('"msg":"stopped"')
+    expect(stderr.replace(/^npm warn .*\n/gm, '')).toBe('')
+    expect(findDaemons(location)).toEqual([])
+    expect(readdirSync(location).filter((name) => /partyd|^\.p/.test(name))).toEqual([])
+  })
+
+  it('runs as the installed command and ends with 0 on SIGINT', async () => {
+    const location = locations.create()
+    const command = start(join(folder, 'node_modules', '.bin', 'partyd'), [location])
+    await serving(command)
+    command.child.kill('SIGINT')
+    expect(await command.finished).toMatchObject({ code: 0, signal: null, stderr: '' })
+  })
+
+  it('tells its version', async () => {
+    const path = join(folder, 'node_modules', 'partyd', 'package.json')
+    const { version } = JSON.parse(readFileSync(path, 'utf8')) as { version: string }
+    expect(await run('npx', ['partyd', '--version'])).toBe(`${version}\n`)
+  })
+})
+
+describe('the SDK', () => {
+  it('works from an ES module, starts a daemon, and loads no native code', async () => {
+    const location = locations.create()
+    const source = `import { readFileSync } from 'node:fs'
+      import { Level, PartyError, PartyLevel } from '@partyd/client'
+      const db = new PartyLevel(process.argv[2], { valueEncoding: 'json' })
+      await db.put('key', { n: 1 })
+      console.log(await db.get('key'), await db.keys().all(), Level === PartyLevel, typeof PartyError)
+      const mapped = readFileSync('/proc/self/maps', 'utf8').match(/\\/\\S*\\.node$/gm)
+      const shared = process.report.getReport().sharedObjects.filter((path) => path.endsWith('.node'))
+      console.log(mapped, shared)`
+    const stdout = await runFile('esm.mjs', source, location)
+    expect(stdout).toBe(`{ n: 1 } [ 'key' ] true function\nnull []\n`)
+    expectInstalledDaemon(location)
+  })
+
+  it('works from CommonJS with require()', async () => {
+    const location = locations.create()
+    const source = `const { PartyLevel } = require('@partyd/client')
+      const db = new PartyLevel(process.argv[2])
+      db.put('key', 'value')
+        .then(() => db.get('key'))
+        .then((value) => console.log(value))`
+    expect(await runFile('cjs.cjs', source, location)).toBe('value\n')
+    expectInstalledDaemon(location)
+  })
+
+  it('gives a stock many-level guest', async () => {
+    const location = locations.create()
+    const source = `import { connectGuest } from '@partyd/client/many-level'
+      const guest = connectGuest(process.argv[2], { valueEncoding: 'json' })
+      await guest.put('key', { n: 1 })
+      console.log(guest.constructor.name, await guest.get('key'))`
+    expect(await runFile('guest.mjs', source, location)).toBe('ManyLevelGuest { n: 1 }\n')
+    expectInstalledDaemon(location)
+  })
+
+  it('gives the guest to CommonJS too', async () => {
+    const location = locations.create()
+    const source = `const { connectGuest } = require('@partyd/client/many-level')
+      const guest = connectGuest(process.argv[2])
+      guest.put('key', 'value').then(() => guest.get('key')).then(console.log)`
+    expect(await runFile('guest.cjs', source, location)).toBe('value\n')
+  })
+
+  it('shares the database with a client of the workspace', async () => {
+    const location = locations.create()
+    const db = new PartyLevel(location)
+    try {
+      await db.put('key', 'value')
+      const source = `import { PartyLevel } from '@partyd/client'
+        console.log(await new PartyLevel(process.argv[2]).get('key'))`
+      expect(await runFile('other.mjs', source, location)).toBe('value\n')
+      expect(findDaemons(location)).toHaveLength(1)
+    } finally {
+      await db.close()
+    }
+  })
+
+  it('runs the examples as they are', async () => {
+    const source = readFileSync(join(ROOT, 'examples', 'put.js'), 'utf8')
+    mkdirSync(join(folder, 'example'))
+    writeFileSync(join(folder, 'example', 'put.mjs'), source)
+    const location = locations.create()
+    const getter = readFileSync(join(ROOT, 'examples', 'get.js'), 'utf8')
+    writeFileSync(join(folder, 'example', 'get.mjs'), getter)
+    start(process.execPath, ['example/put.mjs', location])
+    const command = start(process.execPath, ['example/get.mjs', location])
+    await command.printed((lines) => lines.some((line) => /^a= \d+$/.test(line)))
+    expect(command.stderr).toBe('')
+  })
+})
+
+/** The one that came with the packages, not one that happens to be near. */
+function expectInstalledDaemon(location: string): void {
+  const [pid] = findDaemons(location)
+  expect(pid).toBeDefined()
+  const maps = readFileSync(`/proc/${pid}/maps`, 'utf8')
+  expect(maps).toContain(join(folder, 'node_modules', 'classic-level'))
+}
