@@ -4,10 +4,10 @@
 import { type Bytes, ITERATOR_FLAGS, KIND, LevelError, LIMITS } from '@partyd/shared'
 import { AbstractIterator, type AbstractIteratorOptions, type AbstractLevel } from 'abstract-level'
 import { decodeDone, type Value } from './answers.js'
-import type { Connection } from './connection.js'
 import { EntryChunk, type EntryFormat } from './entry-chunk.js'
 import { pickRange, type Range, rangeBehind, rangeFrom, writeRange } from './range.js'
 import type { Decoder, IteratorLink } from './request.js'
+import type { Requests } from './requests.js'
 
 /** Iterator options as abstract-level hands them to an implementation. */
 export interface IteratorOptions extends AbstractIteratorOptions<unknown, unknown> {
@@ -23,7 +23,7 @@ const FIRST_BYTES = 4 * 1024
 const COUNT_MAX = 0xffff_ffff
 
 export class PartyIterator extends AbstractIterator<Database, unknown, unknown> {
-  readonly #connection: Connection
+  readonly #requests: Requests
   readonly #retry: boolean
   readonly #signal: AbortSignal | undefined
   readonly #range: Range
@@ -45,14 +45,9 @@ export class PartyIterator extends AbstractIterator<Database, unknown, unknown> 
   /** Why it could not be opened ahead of the first demand. */
   #failure: Error | undefined
 
-  constructor(
-    database: Database,
-    connection: Connection,
-    retry: boolean,
-    options: IteratorOptions
-  ) {
+  constructor(database: Database, requests: Requests, retry: boolean, options: IteratorOptions) {
     super(database, options)
-    this.#connection = connection
+    this.#requests = requests
     this.#retry = retry
     this.#signal = options.signal
     this.#range = pickRange(options as Range)
@@ -141,11 +136,11 @@ export class PartyIterator extends AbstractIterator<Database, unknown, unknown> 
 
   /** While somebody waits the process stays alive; an abort ends the wait, not the demand. */
   async #await(demand: Promise<EntryChunk>): Promise<EntryChunk> {
-    this.#connection.hold()
+    this.#requests.hold()
     try {
       return await (this.#signal === undefined ? demand : abortable(demand, this.#signal))
     } finally {
-      this.#connection.release()
+      this.#requests.release()
     }
   }
 
@@ -194,27 +189,27 @@ export class PartyIterator extends AbstractIterator<Database, unknown, unknown> 
     const left = this.limit - this.#delivered - (chunk?.remaining ?? 0)
     const countMax = Math.min(count, left, COUNT_MAX)
     if (this.#id === 0) return this.#open(this.#decodeChunk, bytes, countMax)
-    const frame = this.#connection.begin(KIND.iteratorNext)
+    const frame = this.#requests.begin(KIND.iteratorNext)
     frame.uint32(this.#id)
     frame.uint32(bytes)
     frame.uint32(countMax)
-    return this.#connection.requestEntries(this.#decodeChunk, this.#link)
+    return this.#requests.requestEntries(this.#decodeChunk, this.#link)
   }
 
   readonly #decodeChunk: Decoder<EntryChunk> = (reader) => new EntryChunk(reader, this.#format)
 
   /** @param count 0 to open it and no more. */
   #open<T>(decode: Decoder<T>, bytes: number, count: number): Promise<T> {
-    this.#id = this.#connection.createIteratorId()
+    this.#id = this.#requests.createIteratorId()
     this.#link = { ...this.#link, number: 0 }
-    const frame = this.#connection.begin(KIND.iteratorOpen)
+    const frame = this.#requests.begin(KIND.iteratorOpen)
     frame.uint32(this.#id)
     frame.uint8(this.#flags)
     frame.uint32(this.#highWaterMarkBytes)
     writeRange(frame, this.#rest)
     frame.uint32(bytes)
     frame.uint32(count)
-    return this.#connection.requestEntries(decode, this.#link)
+    return this.#requests.requestEntries(decode, this.#link)
   }
 
   #openAhead(): void {
@@ -232,17 +227,17 @@ export class PartyIterator extends AbstractIterator<Database, unknown, unknown> 
 
   #seekOnDaemon(target: Bytes): void {
     this.#status = 'open'
-    const frame = this.#connection.begin(KIND.iteratorSeek)
+    const frame = this.#requests.begin(KIND.iteratorSeek)
     frame.uint32(this.#id)
     frame.tail(target)
-    this.#connection.post(this.#link)
+    this.#requests.post(this.#link)
   }
 
   #closeOnDaemon(): void {
     if (this.#id === 0) return
-    const frame = this.#connection.begin(KIND.iteratorClose)
+    const frame = this.#requests.begin(KIND.iteratorClose)
     frame.uint32(this.#id)
-    this.#connection.post(this.#link)
+    this.#requests.post(this.#link)
     this.#id = 0
   }
 }

@@ -32,6 +32,7 @@ import { Connection } from './connection.js'
 import { PartyIterator, type IteratorOptions as RawIteratorOptions } from './iterator.js'
 import { resolveOptions } from './options.js'
 import { pickRange, type Range, writeRange } from './range.js'
+import type { Requests } from './requests.js'
 import { stop } from './stop.js'
 import type {
   BatchOperation,
@@ -189,39 +190,39 @@ export class PartyLevel<KDefault = string, VDefault = string> extends AbstractLe
 
   /** @internal */
   _get(key: Bytes, options: ReadOptions): Promise<Value | undefined> {
-    const connection = this.#connected()
-    const frame = connection.begin(KIND.get)
+    const requests = this.#connected()
+    const frame = requests.begin(KIND.get)
     frame.uint8(readFlags(options))
     frame.tail(key)
-    return connection.request<Value | undefined>(
+    return requests.request<Value | undefined>(
       options.valueEncoding === 'utf8' ? decodeText : decodeBuffer
     )
   }
 
   /** @internal */
   _getMany(keys: readonly Bytes[], options: ReadOptions): Promise<(Value | undefined)[]> {
-    const connection = this.#connected()
-    writeKeys(connection, KIND.getMany, keys, options)
-    return connection.request<(Value | undefined)[]>(
+    const requests = this.#connected()
+    writeKeys(requests, KIND.getMany, keys, options)
+    return requests.request<(Value | undefined)[]>(
       options.valueEncoding === 'utf8' ? decodeTexts : decodeBuffers
     )
   }
 
   /** @internal */
   async _has(key: Bytes, options: ReadOptions): Promise<boolean> {
-    const connection = this.#connected()
-    const frame = connection.begin(KIND.has)
+    const requests = this.#connected()
+    const frame = requests.begin(KIND.has)
     frame.uint8(readFlags(options))
     frame.tail(key)
-    const [isPresent] = await connection.request(decodePresence)
+    const [isPresent] = await requests.request(decodePresence)
     return isPresent === true
   }
 
   /** @internal */
   _hasMany(keys: readonly Bytes[], options: ReadOptions): Promise<boolean[]> {
-    const connection = this.#connected()
-    writeKeys(connection, KIND.hasMany, keys, options)
-    return connection.request(decodePresence)
+    const requests = this.#connected()
+    writeKeys(requests, KIND.hasMany, keys, options)
+    return requests.request(decodePresence)
   }
 
   /** @internal */
@@ -234,21 +235,21 @@ export class PartyLevel<KDefault = string, VDefault = string> extends AbstractLe
 
   /** @internal */
   _put(key: Bytes, value: Bytes, options: WriteOptions): Promise<void> {
-    const connection = this.#connected()
-    const frame = connection.begin(KIND.put)
+    const requests = this.#connected()
+    const frame = requests.begin(KIND.put)
     frame.uint8(writeFlags(options))
     frame.bytes(key)
     frame.tail(value)
-    return connection.request(decodeDone)
+    return requests.request(decodeDone)
   }
 
   /** @internal */
   _del(key: Bytes, options: WriteOptions): Promise<void> {
-    const connection = this.#connected()
-    const frame = connection.begin(KIND.del)
+    const requests = this.#connected()
+    const frame = requests.begin(KIND.del)
     frame.uint8(writeFlags(options))
     frame.tail(key)
-    return connection.request(decodeDone)
+    return requests.request(decodeDone)
   }
 
   /** @internal */
@@ -256,8 +257,8 @@ export class PartyLevel<KDefault = string, VDefault = string> extends AbstractLe
     operations: readonly AbstractBatchOperation<this, unknown, unknown>[],
     options: WriteOptions
   ): Promise<void> {
-    const connection = this.#connected()
-    const frame = connection.begin(KIND.batch)
+    const requests = this.#connected()
+    const frame = requests.begin(KIND.batch)
     frame.uint8(writeFlags(options))
     frame.uint32(operations.length)
     for (const operation of operations as readonly EncodedOperation[]) {
@@ -265,23 +266,23 @@ export class PartyLevel<KDefault = string, VDefault = string> extends AbstractLe
       frame.bytes(operation.key)
       if (operation.type === 'put') frame.bytes(operation.value)
     }
-    return connection.request(decodeDone)
+    return requests.request(decodeDone)
   }
 
   /** @internal */
   _clear(options: AbstractClearOptions<Bytes>): Promise<void> {
     const { reverse, limit = -1 } = options
-    const connection = this.#connected()
-    const frame = connection.begin(KIND.clear)
+    const requests = this.#connected()
+    const frame = requests.begin(KIND.clear)
     frame.uint8(reverse ? ITERATOR_FLAGS.reverse : 0)
     frame.uint53(limit < 0 ? NO_LIMIT : limit)
     writeRange(frame, pickRange(options as Range))
-    return connection.request(decodeDone)
+    return requests.request(decodeDone)
   }
 
-  #connected(): Connection {
+  #connected(): Requests {
     if (this.#connection === undefined) throw notOpen(this.#openError)
-    return this.#connection
+    return this.#connection.requests
   }
 }
 
@@ -379,7 +380,7 @@ function writeFlags({ sync }: WriteOptions): number {
 }
 
 function writeKeys(
-  connection: Connection,
+  requests: Requests,
   kind: number,
   keys: readonly Bytes[],
   options: ReadOptions
@@ -390,7 +391,7 @@ function writeKeys(
       `${keys.length} keys are more than the ${LIMITS.keysMax} allowed at a time. Ask for fewer.`
     )
   }
-  const frame = connection.begin(kind)
+  const frame = requests.begin(kind)
   frame.uint8(readFlags(options))
   frame.uint32(keys.length)
   for (const key of keys) frame.bytes(key)

@@ -19,7 +19,7 @@ export interface ScanOptions {
 type ClassicDatabase = ClassicLevel<Buffer, Buffer>
 
 /** Operations of a batch under construction. */
-export interface BatchTarget {
+interface BatchTarget {
   put(key: Buffer, value: Buffer): unknown
   del(key: Buffer): unknown
 }
