@@ -58,8 +58,10 @@ async function endProcess(pid: number): Promise<void> {
 
 export function isAlive(pid: number): boolean {
   try {
-    // A zombie has been ended; its parent just has not looked.
-    return !/^\d+ \(.*\) Z/.test(readFileSync(`/proc/${pid}/stat`, 'utf8'))
+    // A zombie has ended, and its parent just has not looked; but not while a thread of it goes on,
+    // which still holds what the process held.
+    const isZombie = /^\d+ \(.*\) Z/.test(readFileSync(`/proc/${pid}/stat`, 'utf8'))
+    return !isZombie || readdirSync(`/proc/${pid}/task`).length > 1
   } catch {
     return false
   }

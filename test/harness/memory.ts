@@ -1,30 +1,31 @@
 // How much memory a process has of its own, and how much it had at its worst. Linux only.
 
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 
 /** Megabytes that are the process's own and not a file's. */
 export function ownMegabytes(pid: number): number {
-  const status = readFileSync(`/proc/${pid}/status`, 'utf8')
-  return Number(/RssAnon:\s+(\d+) kB/.exec(status)?.[1]) / 1024
+  return readMegabytes(pid, 'RssAnon')
 }
 
-/** Looks again and again until it is stopped. */
+/** Follows a process from here on. */
 export class MemoryWatch {
   readonly before: number
-  peak: number
+  #peak: number
   readonly #pid: number
   readonly #timer: NodeJS.Timeout
 
   constructor(pid: number) {
     this.#pid = pid
+    // The kernel forgets the peak so far: proc(5), clear_refs.
+    writeFileSync(`/proc/${pid}/clear_refs`, '5')
     this.before = ownMegabytes(pid)
-    this.peak = this.before
-    this.#timer = setInterval(() => this.#look(), 5)
+    this.#peak = this.before
+    this.#timer = setInterval(() => this.#look(), 20)
   }
 
   /** Megabytes by which it has grown, at its worst. */
   get growth(): number {
-    return this.peak - this.before
+    return this.#peak - this.before
   }
 
   stop(): void {
@@ -32,7 +33,14 @@ export class MemoryWatch {
     clearInterval(this.#timer)
   }
 
+  /** The kernel's peak counts files too, but misses nothing while this process is busy. */
   #look(): void {
-    this.peak = Math.max(this.peak, ownMegabytes(this.#pid))
+    const peak = readMegabytes(this.#pid, 'VmHWM') - readMegabytes(this.#pid, 'RssFile')
+    this.#peak = Math.max(this.#peak, ownMegabytes(this.#pid), peak)
   }
+}
+
+function readMegabytes(pid: number, field: 'RssAnon' | 'RssFile' | 'VmHWM'): number {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8')
+  return Number(new RegExp(`${field}:\\s+(\\d+) kB`).exec(status)?.[1]) / 1024
 }

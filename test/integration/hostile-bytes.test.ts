@@ -331,7 +331,11 @@ describe('a session', () => {
   it('answers unknown kinds with an error and goes on', async () => {
     const daemon = await pool.start()
     const client = await RawClient.open(daemon.endpoint)
-    const known = new Set<number>([KIND.settled, KIND.ping, ...REQUESTS.map(([name]) => KIND[name])])
+    const known = new Set<number>([
+      KIND.settled,
+      KIND.ping,
+      ...REQUESTS.map(([name]) => KIND[name])
+    ])
     for (let kind = 0; kind < 256; kind++) {
       if (known.has(kind)) continue
       const answer = await client.ask(kind, (writer) => writer.tail('whatever'))

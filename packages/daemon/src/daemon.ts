@@ -246,6 +246,8 @@ class Daemon {
     const intervalMs = this.#options.fenceIntervalMs ?? TIMES.fence
     this.#fence = new Fence(this.#location, endpoint, intervalMs, {
       onEndpointMissing: () => {
+        // While parking, we are the ones who took it away.
+        if (this.#status !== 'serving') return
         this.#log.warn(`${endpoint.path} was removed; publishing it again`)
         endpoint.republish().catch((error: Error) => this.#log.warn(error.message))
       },
@@ -356,7 +358,8 @@ class Daemon {
     removeRendezvous(this.#location)
     const { exit, spawnLock } = locationFiles(this.#location)
     rmSync(exit, { force: true })
-    if (isOlderThan(spawnLock, TIMES.spawnLockStale)) {
+    // Whoever holds it refreshes it every second.
+    if (isOlderThan(spawnLock, 2.5 * TIMES.spawnLockUpdate)) {
       rmSync(spawnLock, { recursive: true, force: true })
     }
   }

@@ -30,6 +30,8 @@ export class Endpoint {
   /** The socket's name before publication and after parking; undefined for a pipe, which has no file. */
   #privatePath: string | undefined
   #inode: bigint | undefined
+  /** Whether clients are to find us. */
+  #status: 'private' | 'public' = 'private'
 
   private constructor(path: string, createServer: () => Server) {
     this.path = path
@@ -76,6 +78,7 @@ export class Endpoint {
 
   /** Puts the socket where clients look, over whatever is there, and clears up after the dead. */
   publish(): void {
+    this.#status = 'public'
     if (this.#privatePath === undefined) return
     this.#inode = lstatSocket(this.#privatePath).ino
     try {
@@ -91,12 +94,14 @@ export class Endpoint {
     const previous = this.#server
     this.#server = this.#createServer()
     await this.#listen()
-    this.publish()
+    // It may have been taken away on purpose meanwhile.
+    if (this.#status === 'public') this.publish()
     previous.close()
   }
 
   /** Takes the socket away from where clients look, if it is still ours. Connections go on. */
   unpublish(): void {
+    this.#status = 'private'
     if (this.#privatePath === undefined || this.state() !== 'ours') return
     renameSync(this.path, this.#privatePath)
   }

@@ -100,7 +100,7 @@ export const TIMES = {
   /** How long a starting daemon waits for a partyd that holds LevelDB's lock, perhaps to finish a drain. */
   lockOfDaemon: 10_000,
   /** How long it waits for any other holder. */
-  lockOfForeigner: 2_000,
+  lockOfForeigner: 4_000,
   /** First and longest wait between two looks at the lock. */
   lockPollFirst: 25,
   lockPollMax: 400,

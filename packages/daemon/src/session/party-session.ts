@@ -119,7 +119,9 @@ export class PartySession implements IteratorOwner {
     const sequence = reader.uint53()
     const settledThrough = reader.uint53()
     if (sequence <= this.#lastSequence) return this.#answerAgain(id, kind, sequence)
-    if (sequence !== this.#lastSequence + 1 || settledThrough >= sequence) {
+    // A client that settled nothing would make its record grow for ever.
+    const isUnsettled = sequence - settledThrough > LIMITS.unsettledWritesMax
+    if (sequence !== this.#lastSequence + 1 || settledThrough >= sequence || isUnsettled) {
       throw new ProtocolError(
         `Write ${sequence} (settled through ${settledThrough}) follows write ${this.#lastSequence}`
       )

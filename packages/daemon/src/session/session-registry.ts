@@ -60,7 +60,13 @@ export class SessionRegistry {
     // In the map before anything is awaited, so that the next hello finds it.
     const entry = { state, holder, ready: load() }
     this.#entries.set(id, entry)
-    await entry.ready
+    try {
+      await entry.ready
+    } catch (error) {
+      // Unread, the session is not known to be new: the next hello looks again.
+      this.#entries.delete(id)
+      throw error
+    }
   }
 
   async #takeOver(entry: Entry, attempt: number, holder: SessionHolder): Promise<void> {
@@ -99,11 +105,11 @@ export class SessionRegistry {
 
   #removeExpired(onGeneration: () => void): void {
     const before = this.#records.generation
-    const live = new Set(this.#entries.keys())
+    const isLive = (id: string): boolean => this.#entries.has(id)
     const onCommitted = (): void => {
       if (this.#records.generation !== before) onGeneration()
     }
-    this.#commitQueue.enqueue(this.#records.createRemoveExpired(live, onCommitted))
+    this.#commitQueue.enqueue(this.#records.createRemoveExpired(isLive, onCommitted))
   }
 }
 

@@ -18,12 +18,6 @@ export interface ScanOptions {
 
 type ClassicDatabase = ClassicLevel<Buffer, Buffer>
 
-/** Operations of a batch under construction. */
-interface BatchTarget {
-  put(key: Buffer, value: Buffer): unknown
-  del(key: Buffer): unknown
-}
-
 /** One LevelDB batch. */
 export type Batch = AbstractChainedBatch<ClassicDatabase, Buffer, Buffer>
 
@@ -165,7 +159,7 @@ export class DatabaseScan {
   }
 
   seek(target: Buffer): void {
-    this.#iterator.seek(boundSeek(target))
+    this.#iterator.seek(boundSeek(target, this.#options.range))
   }
 
   close(): Promise<void> {

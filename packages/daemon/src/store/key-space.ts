@@ -35,7 +35,16 @@ export function boundRange(range: Range): Range {
   return { ...lower, lte: HIDDEN_PREFIX }
 }
 
-/** Where an iterator has to seek when asked for `target`: a hidden target means the end of the user's keys. */
-export function boundSeek(target: Buffer): Buffer {
-  return isHidden(target) ? HIDDEN_PREFIX : target
+/**
+ * Where an iterator over that range has to seek when asked for `target`. A hidden target means the
+ * end of the user's keys, unless the range as the user gave it ends before the target.
+ */
+export function boundSeek(target: Buffer, { lt, lte }: Range = {}): Buffer {
+  if (!isHidden(target)) return target
+  const isOutside =
+    lte !== undefined ? target.compare(lte) > 0 : lt !== undefined && target.compare(lt) >= 0
+  return isOutside ? BEYOND_HIDDEN_PREFIX : HIDDEN_PREFIX
 }
+
+/** Out of every range that {@link boundRange} returns. */
+const BEYOND_HIDDEN_PREFIX: Buffer = Buffer.alloc(HIDDEN_PREFIX.length + 1, 0xff)

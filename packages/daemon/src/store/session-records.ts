@@ -97,7 +97,7 @@ export class SessionRecords {
   static async open(database: Database): Promise<SessionRecords> {
     const stored = await database.get(GENERATION_KEY, true)
     const records = new SessionRecords(database, stored?.toString('hex'))
-    const expired = await records.#findExpired(new Set())
+    const expired = await records.#findExpired(() => false)
     if (stored === undefined || expired.length > 0) {
       const batch = database.batch()
       records.#replaceGeneration(batch)
@@ -137,22 +137,22 @@ export class SessionRecords {
   }
 
   /** A write that removes the records of clients that have not been seen for long. */
-  createRemoveExpired(live: ReadonlySet<string>, onCommitted: () => void): Write {
+  createRemoveExpired(isLive: (sessionId: string) => boolean, onCommitted: () => void): Write {
     return new KeyRemoval(
-      () => this.#findExpired(live),
+      () => this.#findExpired(isLive),
       (batch) => this.#replaceGeneration(batch),
       onCommitted
     )
   }
 
   /** Keys of records older than a day, and of the oldest ones beyond the number to keep. */
-  async #findExpired(live: ReadonlySet<string>): Promise<Buffer[]> {
+  async #findExpired(isLive: (sessionId: string) => boolean): Promise<Buffer[]> {
     const horizon = Date.now() - TIMES.recordKept
     const kept: { key: Buffer; time: number }[] = []
     const expired: Buffer[] = []
     for (const [key, value] of await this.#database.findHiddenEntries(RECORD_PREFIX)) {
       const { time } = decodeRecord(value)
-      if (live.has(key.subarray(RECORD_PREFIX.length).toString('hex'))) continue
+      if (isLive(key.subarray(RECORD_PREFIX.length).toString('hex'))) continue
       if (time < horizon) expired.push(key)
       else kept.push({ key, time })
     }

@@ -1,0 +1,160 @@
+// What the machine runs out of, or damages: descriptors, blocks of a file. One client's misfortune
+// is not another's, and the daemon stays.
+
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { connect, type Socket } from 'node:net'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { PartyLevel } from '@partyd/client'
+import { afterEach, describe, expect, it } from 'vitest'
+import { Clients } from '../harness/clients.js'
+import { DaemonCommands } from '../harness/daemon-command.js'
+import { Locations, publishedPid } from '../harness/locations.js'
+
+const clients = new Clients()
+const commands = new DaemonCommands()
+const locations = new Locations()
+
+afterEach(async () => {
+  await clients.end()
+  await commands.reap()
+  await locations.reap()
+})
+
+describe('a daemon with few descriptors', () => {
+  // 43
+  it('refuses for want of them, serves on, and recovers', { timeout: 60_000 }, async () => {
+    const location = locations.create()
+    const daemon = await commands.serve(location, ['--max-open-files', '64'], {
+      wrapper: ['prlimit', '--nofile=64']
+    })
+    const db = clients.open(location)
+    await db.put('a', '1')
+    const endpoint = join(location, 'partyd.sock')
+    const sockets: Socket[] = Array.from({ length: 120 }, () => connect(endpoint))
+    for (const socket of sockets) socket.on('error', () => {})
+    await sleep(500)
+    expect(daemon.isRunning).toBe(true)
+    // Whoever is in is served.
+    for (let index = 0; index < 200; index++) await db.put(`${index}`, 'v')
+    expect(await db.get('a')).toBe('1')
+    const late = clients.open(location)
+    const waiting = late.get('a')
+    await sleep(200)
+    for (const socket of sockets) socket.destroy()
+    expect(await waiting).toBe('1')
+    expect(publishedPid(location)).toBe(daemon.pid)
+    expect(daemon.isRunning).toBe(true)
+    await late.close()
+    await PartyLevel.stop(location)
+    expect((await daemon.ended).code).toBe(0)
+  })
+})
+
+describe('a database with one corrupt block', () => {
+  const keys = Array.from({ length: 400 }, (_, index) => `key ${String(index).padStart(4, '0')}`)
+  const makeValue = (key: string): string => `${key}:`.padEnd(2_000, key)
+
+  /** The end of a block of a few entries: one restart point at 0, and the type of compression: none. */
+  const BLOCK_END = Buffer.of(0, 0, 0, 0, 1, 0, 0, 0, 0)
+
+  /** Damages the block that has the key. Its contents alone would not do: LevelDB does not check them. */
+  function corrupt(location: string, key: string): void {
+    const needle = Buffer.from(`${key}:`)
+    for (const name of readdirSync(location).filter((one) => one.endsWith('.ldb'))) {
+      const bytes = readFileSync(join(location, name))
+      const at = bytes.indexOf(needle)
+      if (at < 0) continue
+      bytes[bytes.indexOf(BLOCK_END, at) + BLOCK_END.length - 1] = 0x7f
+      writeFileSync(join(location, name), bytes)
+      return
+    }
+    throw new Error(`No table has ${key}`)
+  }
+
+  // 56
+  it('fails what is about its keys, and nothing else', async () => {
+    const location = locations.create()
+    const seed = clients.open(location, { compression: false })
+    await seed.batch(keys.map((key) => ({ type: 'put', key, value: makeValue(key) })))
+    await seed.close()
+    await PartyLevel.stop(location)
+    // The next open writes the log into a table.
+    const second = clients.open(location, { compression: false })
+    await second.open()
+    await second.close()
+    await PartyLevel.stop(location)
+    const bad = 'key 0200'
+    corrupt(location, bad)
+
+    const db = clients.open(location, { compression: false })
+    await db.open()
+    const results = await Promise.allSettled(keys.map((key) => db.get(key)))
+    const failed = keys.filter((_, index) => results[index]?.status === 'rejected')
+    // A block is 4 kB: two or three values.
+    expect(failed).toContain(bad)
+    expect(failed.length).toBeLessThan(5)
+    for (const [index, result] of results.entries()) {
+      const key = keys[index] as string
+      if (result.status === 'fulfilled') expect(result.value).toBe(makeValue(key))
+      else expect(result.reason).toMatchObject({ code: 'LEVEL_CORRUPTION', operation: 'get' })
+    }
+    await expect(db.getMany(['key 0000', bad])).rejects.toMatchObject({
+      code: 'LEVEL_CORRUPTION',
+      operation: 'getMany'
+    })
+    expect(await db.getMany(['key 0000'])).toEqual([makeValue('key 0000')])
+    await expect(db.values({ gte: 'key 0190' }).all()).rejects.toMatchObject({
+      code: 'LEVEL_CORRUPTION'
+    })
+    expect(await db.keys({ lt: 'key 0150' }).all()).toHaveLength(150)
+    await db.put('new', '1')
+    expect(await db.get('new')).toBe('1')
+    await PartyLevel.stop(location)
+    expect(await db.get('key 0399')).toBe(makeValue('key 0399'))
+  })
+})
+
+describe('a daemon’s descriptors', () => {
+  // 37
+  it.runIf(existsSync('/proc/self/fd'))('are its own', async () => {
+    const location = locations.create()
+    // The program that starts it has a file, a pipe and a socket of its own, which must not be there.
+    const secret = join(location, '..', `secret-${process.pid}`)
+    writeFileSync(secret, 'x')
+    const { stdout } = await clients.run(
+      `import { openSync, readdirSync, readlinkSync } from 'node:fs'
+       openSync(${JSON.stringify(secret)}, 'r')
+       const db = new PartyLevel(location)
+       await db.put('a', '1')
+       const pid = JSON.parse((await import('node:fs')).readFileSync(location + '/partyd.json')).pid
+       const fds = readdirSync('/proc/' + pid + '/fd').map((fd) => {
+         try { return readlinkSync('/proc/' + pid + '/fd/' + fd) } catch { return '' }
+       })
+       console.log(JSON.stringify(fds))
+       await db.close()`,
+      { args: [location] }
+    )
+    rmSync(secret)
+    const fds = JSON.parse(stdout) as string[]
+    expect(fds).not.toContain(secret)
+    const files = fds.filter((path) => path.startsWith('/') && !path.startsWith('/dev/'))
+    expect(files.filter((path) => !path.startsWith(location))).toEqual([])
+    expect(fds.filter((path) => path.startsWith('pipe:')).length).toBeLessThan(10)
+  })
+})
+
+describe('a stock guest', () => {
+  // 55, short: silence is what matters, and a minute of it is no other than seconds.
+  it('that has been silent is served when it speaks', async () => {
+    const location = locations.create()
+    const daemon = await commands.serve(location)
+    const { connectGuest } = await import('@partyd/client/many-level')
+    const guest = connectGuest(location)
+    await sleep(12_000)
+    await guest.put('a', '1')
+    expect(await guest.get('a')).toBe('1')
+    await guest.close()
+    expect(daemon.isRunning).toBe(true)
+  })
+})
