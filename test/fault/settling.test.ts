@@ -42,7 +42,7 @@ describe('when no daemon can be had', () => {
     const daemon = await commands.serve(location, STAY, {
       env: mortalEnv({ at: 'before', key: 'sent' })
     })
-    const db = clients.open(location, { autospawn: false, retryTimeoutMs: 600 })
+    const db = clients.open(location, { autospawn: false, retryTimeoutMs: 2_500 })
     await db.put('settled', '1')
     const sent = [db.put('sent', '1'), db.del('settled'), db.get('settled')]
     const settled = Promise.allSettled(sent)

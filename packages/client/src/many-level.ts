@@ -40,7 +40,7 @@ export function connectGuest<K = string, V = string>(
 class GuestLink {
   readonly #guest: ManyLevelGuest
   readonly #directory: string
-  readonly #options: ResolvedOptions
+  #options: ResolvedOptions
   #socket: Socket | undefined
 
   constructor(guest: ManyLevelGuest, directory: string, options: ResolvedOptions) {
@@ -59,6 +59,8 @@ class GuestLink {
         if (!(await isWanted(stream))) return
         await this.#connect(stream, isFirst)
         isFirst = false
+        // The signal cancels the first connect and nothing later.
+        this.#options = { ...this.#options, signal: undefined }
         await sleep(backoff.next())
       }
     } catch (error) {
