@@ -23,10 +23,9 @@ describe.each([true, false])('with retry: %s', (retry) => {
       encodings: { utf8: true, buffer: true, view: true },
       signals: { iterators: true },
       implicitSnapshots: !retry,
-      explicitSnapshots: false
+      explicitSnapshots: false,
+      getSync: false
     })
-    // Opt-in: abstract-level's manifest has the field only where the method is supported.
-    expect(db.supports).not.toHaveProperty('getSync')
     for (const encoding of ['utf8', 'buffer', 'view'] as const) {
       expect(db.keyEncoding(encoding).format, `${encoding} is native`).toBe(encoding)
     }

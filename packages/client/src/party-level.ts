@@ -54,6 +54,9 @@ import type {
   ValueIteratorOptions
 } from './types.js'
 
+/** Said although the manifest's type does not know it: a socket is asynchronous. */
+const NOT_SUPPORTED = { getSync: false }
+
 /** Options of a read as abstract-level hands them to an implementation. */
 interface ReadOptions {
   readonly valueEncoding?: string
@@ -107,6 +110,7 @@ export class PartyLevel<KDefault = string, VDefault = string> extends AbstractLe
         permanence: true,
         implicitSnapshots: !retry,
         explicitSnapshots: false,
+        ...NOT_SUPPORTED,
         signals: { iterators: true }
       },
       options
