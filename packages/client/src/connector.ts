@@ -76,7 +76,7 @@ export class ConnectAttempt {
     const { options, timeoutMs } = request
     const cancel = [this.#cancelled.signal, options.signal].filter((signal) => signal !== undefined)
     this.#request = request
-    this.#deadline = new Deadline(timeoutMs, AbortSignal.any(cancel))
+    this.#deadline = new Deadline(timeoutMs, cancel)
   }
 
   /** @throws PartyError or LevelError; `LEVEL_ABORTED` when it was cancelled. */

@@ -27,7 +27,7 @@ export async function stop(directory: string): Promise<void> {
   if (!existsSync(directory)) return
   const location = realpathSync.native(directory)
   const pid = readRendezvous(location)?.pid
-  const deadline = new Deadline(TIMES.connect, undefined)
+  const deadline = new Deadline(TIMES.connect, [])
   try {
     await stopDaemon(location, deadline)
   } finally {

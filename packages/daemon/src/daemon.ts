@@ -347,11 +347,15 @@ class Daemon {
 
   /** Clients that have been told go by themselves; whoever just connected is told too. */
   async #waitForClients(connections: Connections): Promise<void> {
-    const signal = AbortSignal.any([this.#hurry.signal, AbortSignal.timeout(TIMES.drain)])
-    const givenUp = new Promise<void>((resolve) =>
-      signal.addEventListener('abort', () => resolve(), { once: true })
-    )
-    await Promise.race([Promise.all([sleep(TIMES.acceptTail), connections.noClients()]), givenUp])
+    // A timer of our own: AbortSignal.any forgets a time-out when it is collected as garbage (Node 20).
+    let timer: NodeJS.Timeout | undefined
+    const givenUp = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, TIMES.drain)
+      this.#hurry.signal.addEventListener('abort', () => resolve(), { once: true })
+    })
+    const settled = Promise.all([sleep(TIMES.acceptTail), connections.noClients()])
+    await Promise.race([settled, givenUp])
+    clearTimeout(timer)
   }
 
   #removeFiles(): void {

@@ -1,46 +1,36 @@
-// The operations of a party client whose hello is answered: decodes its requests, runs them in
-// session order, and encodes the answers.
+// The operations of a party client whose hello is answered: decodes its requests and runs them in
+// session order. The answers go out through its AnswerWriter.
 
 import {
-  ANSWER_FLAGS,
   type Channel,
-  FRAME_HEADER_BYTES,
   type FrameReader,
-  FrameWriter,
   ITERATOR_FLAGS,
   isWrite,
   KIND,
   LIMITS,
-  MISSING_LENGTH,
   OPERATION_NAMES,
   PartyError,
   ProtocolError,
-  RANGE_FLAGS,
   READ_FLAGS,
   RESULT,
   resultError,
   TIMES,
-  toWireError,
   WRITE_FLAGS
 } from '@partyd/shared'
-import type { ScanOptions } from '../store/database.js'
-import { isHidden, type Range } from '../store/key-space.js'
+import { isHidden } from '../store/key-space.js'
 import type { SequencePlace } from '../store/writes.js'
+import { AnswerWriter } from './answer-writer.js'
 import type { Engine } from './engine.js'
 import { type Entries, type IteratorOwner, PartyIterator } from './party-iterator.js'
+import { readKeys, readPairs, readRange } from './request-fields.js'
 import { SessionOrder } from './session-order.js'
 import type { SessionState } from './session-state.js'
-
-/** Values from this size on are sent from where they are instead of being copied into a frame. */
-const OWN_RANGE_BYTES = 16 * 1024
-/** Longest value that fits an answer. Another program may have written a longer one. */
-const VALUE_BYTES_MAX = LIMITS.frameBytesMax - FRAME_HEADER_BYTES
 
 export class PartySession implements IteratorOwner {
   readonly #engine: Engine
   readonly #channel: Channel
   readonly #order: SessionOrder
-  readonly #writer = new FrameWriter()
+  readonly #answers: AnswerWriter
   readonly #iterators = new Map<number, PartyIterator>()
   #iteratorSweep: NodeJS.Timeout | undefined
   readonly #state: SessionState | undefined
@@ -55,6 +45,7 @@ export class PartySession implements IteratorOwner {
   constructor(engine: Engine, channel: Channel, state: SessionState | undefined) {
     this.#engine = engine
     this.#channel = channel
+    this.#answers = new AnswerWriter(channel)
     this.#state = state
     this.#order = new SessionOrder(engine.commitQueue)
     this.#lastSequence = state?.applied ?? 0
@@ -96,7 +87,7 @@ export class PartySession implements IteratorOwner {
       case KIND.iteratorClose:
         return this.#onIteratorClose(reader)
       default:
-        return this.#sendError(reader.id, reader.kind, unknownKind(reader.kind))
+        return this.#answers.error(reader.id, reader.kind, unknownKind(reader.kind))
     }
   }
 
@@ -106,6 +97,7 @@ export class PartySession implements IteratorOwner {
    */
   close(): Promise<void> {
     this.#status = 'closed'
+    this.#answers.close()
     clearInterval(this.#iteratorSweep)
     for (const iterator of this.#iterators.values()) iterator.close()
     this.#iterators.clear()
@@ -145,8 +137,8 @@ export class PartySession implements IteratorOwner {
         this.#state?.resultOf(sequence) ?? RESULT.ok,
         OPERATION_NAMES[kind] ?? 'write'
       )
-      if (error === undefined) this.#sendDone(id)
-      else this.#sendError(id, kind, error)
+      if (error === undefined) this.#answers.done(id)
+      else this.#answers.error(id, kind, error)
     })
   }
 
@@ -161,8 +153,8 @@ export class PartySession implements IteratorOwner {
     const refusal = findHiddenKey(pairs)
     const result = refusal === undefined ? RESULT.ok : RESULT.reservedKey
     this.#order.write(refusal === undefined ? pairs : [], sync, place, result, () => {
-      if (refusal === undefined) this.#sendDone(id)
-      else this.#sendError(id, kind, refusal)
+      if (refusal === undefined) this.#answers.done(id)
+      else this.#answers.error(id, kind, refusal)
       this.#channel.resume()
     })
   }
@@ -175,8 +167,8 @@ export class PartySession implements IteratorOwner {
     const reverse = (flags & ITERATOR_FLAGS.reverse) !== 0
     const progress = place && this.#state?.clearProgress(place.sequence)
     this.#order.clear({ range, reverse, limit }, place, progress, (error) => {
-      if (error === undefined) this.#sendDone(id)
-      else this.#sendError(id, kind, error)
+      if (error === undefined) this.#answers.done(id)
+      else this.#answers.error(id, kind, error)
       this.#channel.resume()
     })
   }
@@ -187,7 +179,7 @@ export class PartySession implements IteratorOwner {
     const { id } = reader
     const fillCache = (reader.uint8() & READ_FLAGS.noFillCache) === 0
     const key = reader.tail()
-    if (isHidden(key)) return this.#sendValue(id, undefined)
+    if (isHidden(key)) return this.#answers.value(id, undefined)
     if (this.#order.isReadable) this.#get(id, key, fillCache)
     else this.#order.read(() => this.#get(id, key, fillCache))
   }
@@ -200,11 +192,11 @@ export class PartySession implements IteratorOwner {
       key,
       fillCache,
       onValue: (value) => {
-        this.#sendValue(id, value)
+        this.#answers.value(id, value)
         this.#onReadsDone(1)
       },
       onError: (error) => {
-        this.#sendError(id, KIND.get, error)
+        this.#answers.error(id, KIND.get, error)
         this.#onReadsDone(1)
       }
     })
@@ -215,9 +207,9 @@ export class PartySession implements IteratorOwner {
     try {
       value = this.#engine.readPath.readNow(key, fillCache)
     } catch (error) {
-      return this.#sendError(id, KIND.get, error)
+      return this.#answers.error(id, KIND.get, error)
     }
-    this.#sendValue(id, value)
+    this.#answers.value(id, value)
   }
 
   #onGetMany(reader: FrameReader): void {
@@ -242,7 +234,7 @@ export class PartySession implements IteratorOwner {
         const visible = group.filter((key) => !isHidden(key))
         const values = await database.getMany(visible, fillCache, snapshot)
         for (const value of values) readPath.weigh(value)
-        this.#sendValues(id, spread(group, values), to === keys.length)
+        this.#answers.values(id, spread(group, values), to === keys.length)
         await this.#channel.writable()
       } while (to < keys.length && this.#status === 'open')
     } finally {
@@ -256,7 +248,7 @@ export class PartySession implements IteratorOwner {
     const key = reader.tail()
     this.#readAsync(id, kind, 1, async () => {
       const present = !isHidden(key) && (await this.#engine.database.has(key, fillCache))
-      this.#sendPresence(id, [present])
+      this.#answers.presence(id, [present])
     })
   }
 
@@ -266,7 +258,7 @@ export class PartySession implements IteratorOwner {
     const keys = readKeys(reader)
     this.#readAsync(id, kind, keys.length, async () => {
       const present = await this.#engine.database.hasMany(keys, fillCache)
-      this.#sendPresence(
+      this.#answers.presence(
         id,
         present.map((isPresent, index) => isPresent && !isHidden(keys[index] as Buffer))
       )
@@ -280,7 +272,7 @@ export class PartySession implements IteratorOwner {
       try {
         await read()
       } catch (error) {
-        this.#sendError(id, kind, error)
+        this.#answers.error(id, kind, error)
       }
       this.#onReadsDone(count)
     }
@@ -306,7 +298,9 @@ export class PartySession implements IteratorOwner {
     if (this.#iterators.has(iteratorId)) {
       throw new ProtocolError(`Iterator ${iteratorId} is opened twice`)
     }
-    if (this.#iterators.size >= LIMITS.iteratorsMax) return this.#sendTooManyIterators(id)
+    if (this.#iterators.size >= LIMITS.iteratorsMax) {
+      return this.#answers.error(id, KIND.iteratorOpen, tooManyIterators())
+    }
     const options = {
       range,
       reverse: (flags & ITERATOR_FLAGS.reverse) !== 0,
@@ -324,7 +318,7 @@ export class PartySession implements IteratorOwner {
     ).unref()
     this.#order.read(() => iterator.open(this.#engine.database))
     if (count > 0) iterator.next(id, bytes, count)
-    else this.#sendDone(id)
+    else this.#answers.done(id)
   }
 
   #onIteratorNext(reader: FrameReader): void {
@@ -334,7 +328,9 @@ export class PartySession implements IteratorOwner {
     const count = reader.uint32()
     reader.finish()
     const iterator = this.#iterators.get(iteratorId)
-    if (iterator === undefined) return this.#sendIteratorGone(id, iteratorId)
+    if (iterator === undefined) {
+      return this.#answers.error(id, KIND.iteratorNext, iteratorGone(iteratorId))
+    }
     iterator.next(id, bytes, Math.max(count, 1))
   }
 
@@ -363,104 +359,16 @@ export class PartySession implements IteratorOwner {
   }
 
   onEntries(id: number, iterator: PartyIterator, answer: Entries): void {
-    try {
-      this.#sendEntries(id, iterator.options, answer)
-    } catch (error) {
-      this.#sendError(id, KIND.iteratorNext, error)
-    }
+    this.#answers.entries(id, iterator.options, answer)
   }
 
   onIteratorError(id: number, error: Error): void {
-    this.#sendError(id, KIND.iteratorNext, error)
+    this.#answers.error(id, KIND.iteratorNext, error)
   }
 
   onDemandChange(bytes: number): void {
     this.#demandedBytes += bytes
     if (bytes < 0) this.#channel.resume()
-  }
-
-  // Answers
-
-  #sendDone(id: number): void {
-    this.#writer.begin(KIND.done, id)
-    this.#send()
-  }
-
-  #sendValue(id: number, value: Buffer | undefined): void {
-    if (value === undefined) {
-      this.#writer.begin(KIND.missing, id)
-      return this.#send()
-    }
-    if (value.length > VALUE_BYTES_MAX) return this.#sendError(id, KIND.get, tooLarge(value))
-    this.#writer.begin(KIND.value, id)
-    if (value.length < OWN_RANGE_BYTES) {
-      this.#writer.tail(value)
-      return this.#send()
-    }
-    this.#send(value.length)
-    if (this.#status === 'open') this.#channel.send(value, 0, value.length)
-  }
-
-  /** One frame for each {@link LIMITS.valuesFrameBytes}, so that no answer outgrows a frame. */
-  #sendValues(id: number, values: readonly (Buffer | undefined)[], isLast: boolean): void {
-    let from = 0
-    do {
-      const to = findFrameEnd(values, from)
-      this.#writer.begin(KIND.values, id)
-      this.#writer.uint8(isLast && to === values.length ? 0 : ANSWER_FLAGS.more)
-      this.#writer.uint32(to - from)
-      for (const value of values.slice(from, to)) {
-        if (value === undefined) this.#writer.uint32(MISSING_LENGTH)
-        else this.#writer.bytes(value)
-      }
-      this.#send()
-      from = to
-    } while (from < values.length)
-  }
-
-  /** @throws PartyError `PARTYD_TOO_LARGE` when an entry is larger than a frame may be. */
-  #sendEntries(id: number, { keys, values }: ScanOptions, { entries, ended }: Entries): void {
-    const writer = this.#writer
-    writer.begin(KIND.entries, id)
-    writer.uint8(ended ? ANSWER_FLAGS.ended : 0)
-    writer.uint32(entries.length)
-    for (const [key, value] of entries) {
-      if (keys) writer.bytes(key)
-      if (values) writer.bytes(value)
-    }
-    this.#send()
-  }
-
-  #sendPresence(id: number, present: readonly boolean[]): void {
-    this.#writer.begin(KIND.presence, id)
-    for (const isPresent of present) this.#writer.uint8(isPresent ? 1 : 0)
-    this.#send()
-  }
-
-  #sendTooManyIterators(id: number): void {
-    const message = `This client has ${LIMITS.iteratorsMax} iterators open. Close some of them first.`
-    this.#sendError(id, KIND.iteratorOpen, new PartyError('PARTYD_TOO_MANY_PENDING', message))
-  }
-
-  /** The client tells this code from others and opens the iterator again. */
-  #sendIteratorGone(id: number, iteratorId: number): void {
-    const error = Object.assign(new Error(`Iterator ${iteratorId} is not open`), {
-      code: 'LEVEL_ITERATOR_NOT_OPEN'
-    })
-    this.#sendError(id, KIND.iteratorNext, error)
-  }
-
-  #sendError(id: number, kind: number, error: unknown): void {
-    const operation = OPERATION_NAMES[kind]
-    this.#writer.begin(KIND.error, id)
-    this.#writer.tail(JSON.stringify(toWireError(error, { operation })))
-    this.#send()
-  }
-
-  #send(following = 0): void {
-    const writer = this.#writer
-    writer.end(following)
-    if (this.#status === 'open') this.#channel.send(writer.chunk, writer.start, writer.position)
   }
 }
 
@@ -470,57 +378,15 @@ export function unknownKind(kind: number): PartyError {
   return new PartyError('PARTYD_INCOMPATIBLE', message)
 }
 
-function tooLarge(value: Buffer): PartyError {
-  const message = `The value of ${value.length} bytes is larger than the ${VALUE_BYTES_MAX} that an answer can hold.`
-  return new PartyError('PARTYD_TOO_LARGE', message)
+function tooManyIterators(): PartyError {
+  const message = `This client has ${LIMITS.iteratorsMax} iterators open. Close some of them first.`
+  return new PartyError('PARTYD_TOO_MANY_PENDING', message)
 }
 
-/** The pairs of a put, del or batch: key, value, key, value, …, all of them views of the frame. */
-function readPairs(reader: FrameReader): (Buffer | undefined)[] {
-  if (reader.kind === KIND.put) return [reader.bytes(), reader.tail()]
-  if (reader.kind === KIND.del) return [reader.tail(), undefined]
-  const count = readCount(reader, 5)
-  const pairs = new Array<Buffer | undefined>(count * 2)
-  for (let index = 0; index < pairs.length; index += 2) {
-    const type = reader.uint8()
-    if (type > 1) throw new ProtocolError(`A batch has an operation of unknown type ${type}`)
-    pairs[index] = reader.bytes()
-    pairs[index + 1] = type === 1 ? reader.bytes() : undefined
-  }
-  reader.finish()
-  return pairs
-}
-
-function readKeys(reader: FrameReader): Buffer[] {
-  const count = readCount(reader, 4)
-  if (count > LIMITS.keysMax) {
-    throw new ProtocolError(
-      `A frame of kind ${reader.kind} names ${count} keys, and ${LIMITS.keysMax} are allowed`
-    )
-  }
-  const keys = new Array<Buffer>(count)
-  for (let index = 0; index < keys.length; index++) keys[index] = reader.bytes()
-  reader.finish()
-  return keys
-}
-
-/** A count of items, each of which takes at least `bytesMin`: checked before anything is allocated for them. */
-function readCount(reader: FrameReader, bytesMin: number): number {
-  const count = reader.uint32()
-  if (count * bytesMin > reader.end - reader.position) {
-    throw new ProtocolError(`A frame of kind ${reader.kind} claims ${count} items it does not hold`)
-  }
-  return count
-}
-
-function readRange(reader: FrameReader): Range {
-  const flags = reader.uint8()
-  const range: Range = {}
-  if (flags & RANGE_FLAGS.gt) range.gt = reader.bytes()
-  if (flags & RANGE_FLAGS.gte) range.gte = reader.bytes()
-  if (flags & RANGE_FLAGS.lt) range.lt = reader.bytes()
-  if (flags & RANGE_FLAGS.lte) range.lte = reader.bytes()
-  return range
+/** The client tells this code from others and opens the iterator again. */
+function iteratorGone(iteratorId: number): Error {
+  const error = new Error(`Iterator ${iteratorId} is not open`)
+  return Object.assign(error, { code: 'LEVEL_ITERATOR_NOT_OPEN' })
 }
 
 function findHiddenKey(pairs: readonly (Buffer | undefined)[]): PartyError | undefined {
@@ -543,15 +409,4 @@ function spread(
   if (keys.length === values.length) return values
   let next = 0
   return keys.map((key) => (isHidden(key) ? undefined : values[next++]))
-}
-
-/** Where an answer frame that begins at `from` ends: behind the first value that fills it. */
-function findFrameEnd(values: readonly (Buffer | undefined)[], from: number): number {
-  let bytes = 0
-  let to = from
-  while (to < values.length && bytes < LIMITS.valuesFrameBytes) {
-    bytes += (values[to]?.length ?? 0) + 4
-    to++
-  }
-  return to
 }
