@@ -3,9 +3,11 @@
 
 import { spawnSync } from 'node:child_process'
 import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
 
 const [versions = '', ...groups] = process.argv.slice(2)
-const vitest = createRequire(import.meta.url).resolve('vitest/vitest.mjs')
+const { resolve } = createRequire(import.meta.url)
+const vitest = join(dirname(resolve('vitest/package.json')), 'vitest.mjs')
 
 for (const version of versions.split(',')) {
   console.log(`On Node ${version}:`)
