@@ -4,7 +4,6 @@ import {
   type Bytes,
   ITERATOR_FLAGS,
   KIND,
-  LevelError,
   LIMITS,
   NO_LIMIT,
   PartyError,
@@ -16,7 +15,6 @@ import {
   type AbstractClearOptions,
   AbstractLevel,
   type AbstractOpenOptions,
-  AbstractSublevel,
   type AbstractSublevelOptions
 } from 'abstract-level'
 import {
@@ -30,7 +28,9 @@ import {
 } from './answers.js'
 import { Connection } from './connection.js'
 import { PartyIterator, type IteratorOptions as RawIteratorOptions } from './iterator.js'
+import { OpenFailure } from './open-failure.js'
 import { resolveOptions } from './options.js'
+import { PartySublevel } from './party-sublevel.js'
 import { pickRange, type Range, writeRange } from './range.js'
 import type { Requests } from './requests.js'
 import { stop } from './stop.js'
@@ -88,8 +88,7 @@ export class PartyLevel<KDefault = string, VDefault = string> extends AbstractLe
   readonly #options: DatabaseOptions<KDefault, VDefault>
   readonly #retry: boolean
   #connection: Connection | undefined
-  /** Why the last open failed, for the operations that waited for it. */
-  #openError: Error | undefined
+  readonly #openFailure = new OpenFailure()
 
   /**
    * @param location Directory of the database, absolute or relative. Created if it does not exist.
@@ -137,21 +136,13 @@ export class PartyLevel<KDefault = string, VDefault = string> extends AbstractLe
 
   // Opening and closing
 
-  /**
-   * Only the error of a passive open lacks its cause. Any other promise is abstract-level's own: one
-   * that settles a tick later would find a `close()` of the same turn already under way.
-   */
   override open(options?: OpenOptions): Promise<void> {
-    const opened = super.open(options as AbstractOpenOptions)
-    if (!options?.passive) return opened
-    return opened.catch((error: Error) => {
-      throw withCause(error, this.#openError)
-    })
+    return this.#openFailure.explain(super.open(options as AbstractOpenOptions), options?.passive)
   }
 
   /** @internal */
   async _open(options: OpenOptions): Promise<void> {
-    this.#openError = undefined
+    this.#openFailure.cause = undefined
     const connection = new Connection(
       this.#location,
       resolveOptions({ ...this.#options, ...options }),
@@ -160,7 +151,7 @@ export class PartyLevel<KDefault = string, VDefault = string> extends AbstractLe
     try {
       await connection.open()
     } catch (error) {
-      this.#openError = error as Error
+      this.#openFailure.cause = error as Error
       throw error
     }
     this.#connection = connection
@@ -172,14 +163,8 @@ export class PartyLevel<KDefault = string, VDefault = string> extends AbstractLe
     this.#connection = undefined
   }
 
-  /** Operations that waited for an open that failed learn why: abstract-level would not tell them. */
   override deferAsync<T>(fn: () => Promise<T>, options?: { signal?: AbortSignal }): Promise<T> {
-    return super.deferAsync(() => {
-      if (this.status !== 'open' && this.#openError !== undefined) {
-        return Promise.reject(notOpen(this.#openError))
-      }
-      return fn()
-    }, options)
+    return super.deferAsync(this.#openFailure.guard(this, fn), options)
   }
 
   /** @internal */
@@ -285,7 +270,7 @@ export class PartyLevel<KDefault = string, VDefault = string> extends AbstractLe
   }
 
   #connected(): Requests {
-    if (this.#connection === undefined) throw notOpen(this.#openError)
+    if (this.#connection === undefined) throw this.#openFailure.createError()
     return this.#connection.requests
   }
 }
@@ -319,60 +304,6 @@ export interface PartyLevel<KDefault, VDefault> {
   keys<K = KDefault>(options: KeyIteratorOptions<K>): KeyIterator<this, K>
   values(): ValueIterator<this, KDefault, VDefault>
   values<K = KDefault, V = VDefault>(options: ValueIteratorOptions<K, V>): ValueIterator<this, K, V>
-}
-
-/** A sublevel whose deferred operations, too, learn why the database could not be opened. */
-class PartySublevel extends AbstractSublevel<AbstractLevel<Bytes>, Bytes, unknown, unknown> {
-  #openError: Error | undefined
-
-  /** A sublevel of this one waits for it by a passive open. */
-  override open(options?: AbstractOpenOptions): Promise<void> {
-    const opened = super.open(options as AbstractOpenOptions)
-    if (!options?.passive) return opened
-    return opened.catch((error: Error) => {
-      throw withCause(error, this.#openError)
-    })
-  }
-
-  /** @internal */
-  async _open(options: AbstractOpenOptions): Promise<void> {
-    this.#openError = undefined
-    const openParent = Reflect.get(AbstractSublevel.prototype, '_open') as typeof this._open
-    try {
-      await openParent.call(this, options)
-    } catch (error) {
-      this.#openError = (error as Error).cause as Error
-      throw error
-    }
-  }
-
-  override deferAsync<T>(fn: () => Promise<T>, options?: { signal?: AbortSignal }): Promise<T> {
-    return super.deferAsync(() => {
-      if (this.status !== 'open' && this.#openError !== undefined) {
-        return Promise.reject(notOpen(this.#openError))
-      }
-      return fn()
-    }, options)
-  }
-
-  /** @internal */
-  _sublevel(
-    name: string | string[],
-    options: AbstractSublevelOptions<unknown, unknown>
-  ): PartySublevel {
-    return new PartySublevel(this as unknown as AbstractLevel<Bytes>, name as string, options)
-  }
-}
-
-function notOpen(cause: Error | undefined): LevelError {
-  const reason = cause === undefined ? '' : `: ${cause.message}`
-  return new LevelError('LEVEL_DATABASE_NOT_OPEN', `Database is not open${reason}`, { cause })
-}
-
-/** abstract-level's error for a passive open has no cause. */
-function withCause(error: Error, cause: Error | undefined): Error {
-  if (error.cause === undefined && cause !== undefined) error.cause = cause
-  return error
 }
 
 function readFlags({ fillCache }: ReadOptions): number {
