@@ -35,9 +35,11 @@ export class Request<T = unknown> implements AnswerParts {
   readonly reject: (error: Error) => void
   /** Undefined for everything but iterators. */
   readonly iterator: IteratorLink | undefined
-  /** Assigned when the frame is first put on a socket. */
+  /** Assigned whenever the frame is put on a socket; 0 while it waits, and where there is no answer. */
   id = 0
-  /** For writes; assigned likewise, so that unsent writes leave no gap. */
+  /** Tells which of two was sent first. */
+  order = 0
+  /** For writes: assigned when it is first put on a socket, so that unsent writes leave no gap. */
   sequence = 0
   parts: unknown[] | undefined = undefined
   /** Since when no daemon could be had for it, or the one it was sent to was silent; 0 if all is well. */

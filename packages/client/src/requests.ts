@@ -21,6 +21,7 @@ import { decodeDone } from './answers.js'
 import { connectionLost, notOpen, operationName, tooManyPending } from './operation-errors.js'
 import { type Decoder, type IteratorLink, MORE, Request } from './request.js'
 import { RequestQueue } from './request-queue.js'
+import { SentRequests } from './sent-requests.js'
 import { Session } from './session.js'
 
 /** Who finds channels for requests. */
@@ -44,9 +45,7 @@ export class Requests {
 
   readonly #writer = new FrameWriter()
   readonly #unsent = new RequestQueue()
-  /** Sent and not answered, by id, in the order sent. */
-  readonly #sent = new Map<number, Request>()
-  #nextId = 1
+  readonly #sent = new SentRequests()
   #nextIteratorId = 1
 
   /** Operations that somebody awaits: as long as there are any, the process stays alive. */
@@ -151,12 +150,11 @@ export class Requests {
   #send(request: Request): void {
     if (request.iterator !== undefined && !this.#joinLink(request)) return
     const { chunk, start, end } = request
-    if (request.id === 0) {
-      request.id = this.#createId()
+    if (isWrite(request.kind)) this.#number(request)
+    if (hasAnswer(request.kind)) {
+      this.#sent.add(request)
       writeUint32At(chunk, start + 4, request.id)
     }
-    if (isWrite(request.kind)) this.#number(request)
-    if (hasAnswer(request.kind)) this.#sent.set(request.id, request)
     this.#channel?.send(chunk, start, end)
   }
 
@@ -197,13 +195,6 @@ export class Requests {
     if (iterator.number === this.#linkNumber) return true
     this.fail(request, connectionLost(request.kind))
     return false
-  }
-
-  #createId(): number {
-    do {
-      this.#nextId = this.#nextId === 0xffff_ffff ? 1 : this.#nextId + 1
-    } while (this.#sent.has(this.#nextId))
-    return this.#nextId
   }
 
   #wait(request: Request): void {
@@ -259,7 +250,7 @@ export class Requests {
   }
 
   forget(request: Request): void {
-    this.#sent.delete(request.id)
+    this.#sent.remove(request)
     if (request.isAwaited) this.release()
   }
 
@@ -306,9 +297,7 @@ export class Requests {
   detach(survives: (request: Request) => boolean): void {
     this.#channel = undefined
     this.leave()
-    const lost = [...this.#sent.values()]
-    this.#sent.clear()
-    this.#unsent.unshift(lost.filter(survives))
+    this.#unsent.unshift(this.#sent.drain().filter(survives))
   }
 
   /**
@@ -335,7 +324,7 @@ export class Requests {
   }
 
   *pending(): Iterable<Request> {
-    yield* this.#sent.values()
+    yield* this.#sent
     yield* this.#unsent
   }
 
@@ -345,7 +334,7 @@ export class Requests {
       !isExpired && troubledAt !== 0 && troubledAt <= horizon
     // All at once: a million may wait, and taking them out one by one would go through all for each.
     for (const request of this.#unsent.take(isOverdue)) this.fail(request, createError(request))
-    for (const request of [...this.#sent.values()].filter(isOverdue)) {
+    for (const request of [...this.#sent].filter(isOverdue)) {
       this.#expire(request, createError(request))
     }
   }
@@ -361,7 +350,7 @@ export class Requests {
   /** Fails what is left, and whatever comes. */
   close(): void {
     this.#status = 'closed'
-    for (const request of [...this.#sent.values(), ...this.#unsent.drain()]) {
+    for (const request of [...this.#sent.drain(), ...this.#unsent.drain()]) {
       this.fail(request, notOpen(request.kind))
     }
   }

@@ -2,7 +2,9 @@
 // the session's earlier writes, a write for its earlier reads, and everything for a clear.
 
 import type { CommitQueue, Write } from '../store/commit-queue.js'
+import { ForeseenRead } from '../store/foreseen-read.js'
 import type { ClearProgress } from '../store/session-records.js'
+import type { WriteGroup } from '../store/write-group.js'
 import {
   type ClearOptions,
   ClearWrite,
@@ -19,9 +21,11 @@ type HeldOperation =
 
 export class SessionOrder {
   readonly #queue: CommitQueue
-  /** Writes in the commit queue. */
+  /** Writes in the commit queue, and reads among them. */
   #uncommitted = 0
   #pendingBytes = 0
+  /** The group that the last of them joined; undefined when all are in. */
+  #lastGroup: WriteGroup | undefined
   /** The clear for which everything behind it waits. */
   #clearing: ClearWrite | undefined
   readonly #held: HeldOperation[] = []
@@ -37,6 +41,11 @@ export class SessionOrder {
     return this.#uncommitted === 0 && this.#held.length === 0
   }
 
+  /** Whether nothing keeps a read but writes in the queue of which it is known what they will do. */
+  get isForeseeable(): boolean {
+    return this.#lastGroup !== undefined && this.#held.length === 0 && this.#queue.isForeseeable
+  }
+
   /** Operations that are not done, but for reads under way. */
   get pendingOperations(): number {
     return this.#uncommitted + this.#held.length
@@ -50,6 +59,23 @@ export class SessionOrder {
   read(run: () => void): void {
     if (this.isReadable) run()
     else this.#hold({ kind: 'read', run })
+  }
+
+  /**
+   * Reads what will be there when the writes in the queue are, only while `isForeseeable`. So the
+   * read does not keep later writes out of their batch.
+   */
+  foresee(
+    key: Buffer,
+    readNow: () => Buffer | undefined,
+    onValue: (value: Buffer | undefined) => void
+  ): void {
+    const read = new ForeseenRead(key, (value) => {
+      onValue(value)
+      this.#onCommitted()
+    })
+    this.#queue.foresee(read, this.#lastGroup as WriteGroup, readNow)
+    this.#uncommitted++
   }
 
   /**
@@ -107,11 +133,12 @@ export class SessionOrder {
 
   #enqueue(write: Write): void {
     this.#uncommitted++
+    this.#lastGroup = this.#queue.waiting
     this.#queue.enqueue(write)
   }
 
   #onCommitted(): void {
-    this.#uncommitted--
+    if (--this.#uncommitted === 0) this.#lastGroup = undefined
     this.#release()
     if (this.#uncommitted > 0) return
     for (const resolve of this.#whenCommitted.splice(0)) resolve()
@@ -123,12 +150,9 @@ export class SessionOrder {
       if (this.#clearing !== undefined) return
       if (held.kind !== 'write' && this.#uncommitted > 0) return
       this.#held.shift()
-      if (held.kind === 'read') {
-        held.run()
-      } else {
-        if (held.kind === 'clear') this.#clearing = held.write
-        this.#enqueue(held.write)
-      }
+      if (held.kind === 'clear') this.#clearing = held.write
+      if (held.kind === 'read') held.run()
+      else this.#enqueue(held.write)
     }
   }
 }

@@ -32,11 +32,12 @@ export class SessionReads {
 
   onGet(reader: FrameReader): void {
     const { id } = reader
-    const { order, answers } = this.#session
+    const { engine, order, answers } = this.#session
     const fillCache = readsFillCache(reader)
     const key = reader.tail()
     if (isHidden(key)) return answers.value(id, undefined)
     if (order.isReadable) this.#get(id, key, fillCache)
+    else if (order.isForeseeable && engine.readPath.mayReadNow) this.#foresee(id, key, fillCache)
     else order.read(() => this.#get(id, key, fillCache))
   }
 
@@ -44,6 +45,28 @@ export class SessionReads {
     const { readPath } = this.#session.engine
     if (readPath.mayReadNow) this.#getNow(id, key, fillCache)
     else this.#getLater(id, key, fillCache)
+  }
+
+  /** Reads behind writes of this session that are not in the database yet. */
+  #foresee(id: number, key: Buffer, fillCache: boolean): void {
+    const { engine, order, answers } = this.#session
+    this.#inFlight++
+    try {
+      order.foresee(
+        key,
+        () => engine.readPath.readNow(key, fillCache),
+        (value) => {
+          answers.value(id, value)
+          this.#onDone(1)
+        }
+      )
+    } catch (error) {
+      // In its turn, as every answer behind a write.
+      order.read(() => {
+        answers.error(id, KIND.get, error)
+        this.#onDone(1)
+      })
+    }
   }
 
   #getNow(id: number, key: Buffer, fillCache: boolean): void {

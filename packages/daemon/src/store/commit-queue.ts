@@ -3,6 +3,8 @@
 
 import { LIMITS } from '@partyd/shared'
 import type { Batch, Database } from './database.js'
+import type { ForeseenRead } from './foreseen-read.js'
+import { WriteGroup } from './write-group.js'
 
 /** A session that leaves a record in every batch that holds a write of its. */
 export interface RecordOwner {
@@ -16,6 +18,8 @@ export interface RecordOwner {
 export interface Write {
   readonly owner?: RecordOwner | undefined
   readonly sync: boolean
+  /** Key, value, key, value, …; a missing value deletes. Undefined until the write's turn comes. */
+  readonly pairs?: readonly (Buffer | undefined)[] | undefined
   /** How much of a batch it takes: operations and bytes. */
   readonly operations: number
   readonly bytes: number
@@ -39,7 +43,9 @@ export interface CommitQueueOwner {
 export class CommitQueue {
   readonly #database: Database
   readonly #owner: CommitQueueOwner
-  #waiting: Write[] = []
+  #waiting = new WriteGroup()
+  /** Being written. */
+  #current = new WriteGroup()
   #status: 'idle' | 'writing' | 'failed' = 'idle'
 
   constructor(database: Database, owner: CommitQueueOwner) {
@@ -51,22 +57,58 @@ export class CommitQueue {
     this.#waiting.push(write)
     if (this.#status !== 'idle') return
     this.#status = 'writing'
-    // Leaves the rest of this turn's frames time to join the first batch.
-    process.nextTick(this.#run)
+    // Behind the reads of this turn's sockets: whatever came in on any of them joins the first batch.
+    setImmediate(this.#run)
+  }
+
+  /** Where the next write will be, unless the batch gets too large. */
+  get waiting(): WriteGroup {
+    return this.#waiting
+  }
+
+  /** Whether it is known what the writes in the queue will do. */
+  get isForeseeable(): boolean {
+    return this.#current.isForeseeable && this.#waiting.isForeseeable
+  }
+
+  /**
+   * Finds out what a key's value will be when the writes in the queue are in the database, and has
+   * the read told when those that matter to it are: `after` is the group of the reader's own last one.
+   * @param readNow reads what is in the database, where no write in the queue touches the key.
+   */
+  foresee(read: ForeseenRead, after: WriteGroup, readNow: () => Buffer | undefined): void {
+    const key = read.key.toString('latin1')
+    const waiting = this.#waiting.foresee(key)
+    const value = waiting === undefined ? this.#current.foresee(key) : waiting
+    read.value = value === undefined ? readNow() : (value ?? undefined)
+    // Told no earlier than the write that the value comes from is in, and the reader's own writes are.
+    const isSoon = waiting === undefined && after === this.#current
+    if (isSoon) this.#current.push(read)
+    else this.#waiting.push(read)
   }
 
   readonly #run = async (): Promise<void> => {
-    while (this.#waiting.length > 0) {
-      if (!(await this.#writeBatch())) return
+    while (this.#waiting.writes.length > 0) {
+      this.#current = this.#takeGroup()
+      if (!(await this.#writeBatch(this.#current.writes))) return
     }
+    this.#current = new WriteGroup()
     this.#status = 'idle'
   }
 
   /** @returns whether there may be another batch. */
-  async #writeBatch(): Promise<boolean> {
-    const group = this.#takeGroup()
+  async #writeBatch(group: readonly Write[]): Promise<boolean> {
     for (const write of group) await write.prepare?.(this.#database)
     this.#owner.beforeBatch()
+    if (group.some(isWriting) && !(await this.#write(group))) return false
+    for (const write of group) {
+      const rest = write.onCommitted()
+      if (rest !== undefined) this.#waiting.push(rest)
+    }
+    return true
+  }
+
+  async #write(group: readonly Write[]): Promise<boolean> {
     const batch = this.#database.batch()
     const owners = fill(batch, group)
     try {
@@ -79,34 +121,41 @@ export class CommitQueue {
       return false
     }
     for (const owner of owners) owner.onRecordCommitted()
-    for (const write of group) {
-      const rest = write.onCommitted()
-      if (rest !== undefined) this.#waiting.push(rest)
-    }
     return true
   }
 
   /** Takes from the head what fits one batch; at least one write, however large. */
-  #takeGroup(): Write[] {
-    let operations = 0
-    let bytes = 0
-    let count = 0
-    for (const write of this.#waiting) {
-      operations += write.operations
-      bytes += write.bytes
-      const isFull = operations > LIMITS.batchOperationsMax || bytes > LIMITS.batchBytesMax
-      // One that looks at the database first must see all before it, also that of its own batch: it
-      // would delete half of another session's batch, or leave the record that is written with it.
-      if (count > 0 && (isFull || write.prepare !== undefined)) break
-      count++
+  #takeGroup(): WriteGroup {
+    const waiting = this.#waiting
+    const count = countGroup(waiting.writes)
+    if (count === waiting.writes.length) {
+      this.#waiting = new WriteGroup()
+      return waiting
     }
-    if (count === this.#waiting.length) {
-      const all = this.#waiting
-      this.#waiting = []
-      return all
-    }
-    return this.#waiting.splice(0, count)
+    const group = new WriteGroup(waiting.writes.splice(0, count))
+    this.#waiting = new WriteGroup(waiting.writes)
+    return group
   }
+}
+
+function isWriting({ operations, owner }: Write): boolean {
+  return operations > 0 || owner !== undefined
+}
+
+function countGroup(writes: readonly Write[]): number {
+  let operations = 0
+  let bytes = 0
+  let count = 0
+  for (const write of writes) {
+    operations += write.operations
+    bytes += write.bytes
+    const isFull = operations > LIMITS.batchOperationsMax || bytes > LIMITS.batchBytesMax
+    // One that looks at the database first must see all before it, also that of its own batch: it
+    // would delete half of another session's batch, or leave the record that is written with it.
+    if (count > 0 && (isFull || write.prepare !== undefined)) break
+    count++
+  }
+  return count
 }
 
 /** Adds the group's operations, and one record for each session in it. */

@@ -12,10 +12,11 @@ export interface QueuedRead {
   onError(error: Error): void
 }
 
-/** How long the event loop may be spent on reads per turn. */
-const TURN_BUDGET_MS = 1
-/** A single read longer than this came from the disk; the next ones will too. */
+/** How long the event loop may be spent on reads per turn: a thousand cached ones, or a few of the disk's. */
+const TURN_BUDGET_MS = 4
+/** A single read longer than this came from the disk, unless we were kept from the processor. */
 const SLOW_READ_MS = 1
+/** After one that came from the disk the next ones will too: so long the thread pool reads them. */
 const SLOW_PAUSE_MS = 1000
 /** Keys of one getMany: enough to share its cost, few enough to spread over the pool's threads. */
 const GROUP_KEYS = 64
@@ -25,12 +26,15 @@ export class ReadPath {
   #queue: QueuedRead[] = []
   #spentMs = 0
   #pausedUntil = 0
+  /** Page faults and reads that went to the disk, at the last look. */
+  #diskWaits = 0
   #turnScheduled = false
   /** Bytes to expect of a value: rises at once with a large one and falls slowly. */
   #valueBytes = 16 * 1024
 
   constructor(database: Database) {
     this.#database = database
+    this.#hasTouchedDisk()
   }
 
   /** Whether `readNow` may be called: nothing older waits, and the turn has time left. */
@@ -83,8 +87,18 @@ export class ReadPath {
 
   #account(ms: number): void {
     this.#spentMs += ms
-    if (ms > SLOW_READ_MS) this.#pausedUntil = performance.now() + SLOW_PAUSE_MS
+    if (ms > SLOW_READ_MS && this.#hasTouchedDisk()) {
+      this.#pausedUntil = performance.now() + SLOW_PAUSE_MS
+    }
     this.#scheduleTurn()
+  }
+
+  /** Whether this process has waited for the disk since the last look; of a busy processor it knows nothing. */
+  #hasTouchedDisk(): boolean {
+    const { majorPageFault, fsRead } = process.resourceUsage()
+    const before = this.#diskWaits
+    this.#diskWaits = majorPageFault + fsRead
+    return this.#diskWaits > before
   }
 
   #scheduleTurn(): void {

@@ -27,8 +27,7 @@ export interface SequencedSession extends RecordOwner {
 export class DataWrite implements Write {
   readonly sync: boolean
   readonly bytes: number
-  /** Key, value, key, value, …; a missing value deletes the key. */
-  readonly #pairs: readonly (Buffer | undefined)[]
+  readonly pairs: readonly (Buffer | undefined)[]
   readonly #place: SequencePlace | undefined
   readonly #result: number
   readonly #onCommitted: OnCommitted
@@ -41,7 +40,7 @@ export class DataWrite implements Write {
     result: number,
     onCommitted: OnCommitted
   ) {
-    this.#pairs = pairs
+    this.pairs = pairs
     this.sync = sync
     this.#place = place
     this.#result = result
@@ -56,11 +55,11 @@ export class DataWrite implements Write {
   }
 
   get operations(): number {
-    return this.#pairs.length / 2
+    return this.pairs.length / 2
   }
 
   fill(batch: Batch): void {
-    const pairs = this.#pairs
+    const { pairs } = this
     for (let index = 0; index < pairs.length; index += 2) {
       const key = pairs[index] as Buffer
       const value = pairs[index + 1]
