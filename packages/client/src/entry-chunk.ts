@@ -1,6 +1,6 @@
 // The entries of one answer to an iterator, decoded one by one as they are asked for.
 
-import { ANSWER_FLAGS, type FrameReader, KIND } from '@partyd/shared'
+import { ANSWER_FLAGS, type FrameReader, KIND, ProtocolError, readUint32At } from '@partyd/shared'
 import { expectKind, ownBytes, type Value } from './answers.js'
 
 /** What of an entry travels, and in which formats the API wants it. */
@@ -19,9 +19,13 @@ export class EntryChunk {
   /** Whether the iterator's end is behind this chunk. */
   readonly isLast: boolean
   readonly #format: EntryFormat
+  /** The received chunk that the frame lies in, and where the next entry begins. */
   readonly #bytes: Buffer
-  #position = 0
-  #lastKey: Buffer | undefined
+  #position: number
+  readonly #end: number
+  /** Where the key of the entry last taken is. */
+  #keyStart = -1
+  #keyEnd = -1
 
   constructor(reader: FrameReader, format: EntryFormat) {
     expectKind(reader, KIND.entries)
@@ -29,12 +33,14 @@ export class EntryChunk {
     this.count = reader.uint32()
     this.remaining = this.count
     this.#format = format
-    this.#bytes = reader.tail()
+    this.#bytes = reader.chunk
+    this.#position = reader.position
+    this.#end = reader.end
   }
 
   /** The key of the entry last taken, as bytes. */
   get lastKey(): Buffer | undefined {
-    return this.#lastKey
+    return this.#keyStart < 0 ? undefined : this.#bytes.subarray(this.#keyStart, this.#keyEnd)
   }
 
   take(): [Value | undefined, Value | undefined] {
@@ -42,18 +48,21 @@ export class EntryChunk {
     const { keys, values, isKeyText, isValueText } = this.#format
     let key: Value | undefined
     if (keys) {
-      this.#lastKey = this.#field()
-      key = isKeyText ? this.#lastKey.toString() : ownBytes(this.#lastKey)
+      this.#keyStart = this.#position + 4
+      key = this.#field(isKeyText)
+      this.#keyEnd = this.#position
     }
-    if (!values) return [key, undefined]
-    const value = this.#field()
-    return [key, isValueText ? value.toString() : ownBytes(value)]
+    return [key, values ? this.#field(isValueText) : undefined]
   }
 
-  #field(): Buffer {
+  /** @throws ProtocolError when the frame ends in the middle of an entry. */
+  #field(isText: boolean): Value {
     const start = this.#position + 4
-    const end = start + this.#bytes.readUInt32LE(this.#position)
+    const end = start + readUint32At(this.#bytes, this.#position)
+    if (end > this.#end) throw new ProtocolError('A frame of entries holds fewer than it claims')
     this.#position = end
-    return this.#bytes.subarray(start, end)
+    return isText
+      ? this.#bytes.toString('utf8', start, end)
+      : ownBytes(this.#bytes.subarray(start, end))
   }
 }

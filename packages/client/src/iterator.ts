@@ -20,6 +20,8 @@ type Entry = [Value | undefined, Value | undefined]
 
 /** What the first demand of a `next()` asks for: often one entry is all that is wanted. */
 const FIRST_BYTES = 4 * 1024
+/** Whoever has read so many entries will read more. */
+const LONG_SCAN_ENTRIES = 256
 const COUNT_MAX = 0xffff_ffff
 
 export class PartyIterator extends AbstractIterator<Database, unknown, unknown> {
@@ -78,11 +80,20 @@ export class PartyIterator extends AbstractIterator<Database, unknown, unknown> 
   }
 
   async _nextv(size: number): Promise<Entry[]> {
-    const chunk = await this.#fill(this.#highWaterMarkBytes || LIMITS.scanChunkBytes, size)
+    const chunk = await this.#fill(this.#demandBytes(), size)
     if (chunk === undefined) return []
     const entries = new Array<Entry>(Math.min(size, chunk.remaining))
     for (let index = 0; index < entries.length; index++) entries[index] = this.#take(chunk)
     return entries
+  }
+
+  async _all(): Promise<Entry[]> {
+    const entries: Entry[] = []
+    for (;;) {
+      const chunk = await this.#fill(this.#demandBytes(), COUNT_MAX)
+      if (chunk === undefined) return entries
+      while (chunk.remaining > 0) entries.push(this.#take(chunk))
+    }
   }
 
   _seek(target: Bytes): void {
@@ -102,15 +113,24 @@ export class PartyIterator extends AbstractIterator<Database, unknown, unknown> 
   #take(chunk: EntryChunk): Entry {
     const entry = chunk.take()
     this.#delivered++
-    // Half a chunk ahead is soon enough, and spares those who read only the first entries.
-    if (this.#ahead === undefined && chunk.remaining * 2 <= chunk.count) this.#readAhead(chunk)
+    if (this.#ahead === undefined && this.#isTimeToAsk(chunk)) this.#readAhead(chunk)
     return entry
   }
 
+  /** Half a chunk ahead spares those who read only the first entries; whoever has read more wants all. */
+  #isTimeToAsk(chunk: EntryChunk): boolean {
+    return this.#delivered >= LONG_SCAN_ENTRIES || chunk.remaining * 2 <= chunk.count
+  }
+
+  #demandBytes(): number {
+    const isLong = this.#delivered >= LONG_SCAN_ENTRIES
+    const usual = isLong ? LIMITS.scanLongChunkBytes : LIMITS.scanChunkBytes
+    return this.#highWaterMarkBytes || usual
+  }
+
   async #nextFromDaemon(): Promise<Entry | undefined> {
-    const bytes =
-      this.#highWaterMarkBytes || (this.#delivered === 0 ? FIRST_BYTES : LIMITS.scanChunkBytes)
-    const chunk = await this.#fill(bytes, COUNT_MAX)
+    const bytes = this.#delivered === 0 ? FIRST_BYTES : this.#demandBytes()
+    const chunk = await this.#fill(this.#highWaterMarkBytes || bytes, COUNT_MAX)
     return chunk === undefined ? undefined : this.#take(chunk)
   }
 
@@ -179,7 +199,7 @@ export class PartyIterator extends AbstractIterator<Database, unknown, unknown> 
 
   #readAhead(chunk: EntryChunk): void {
     if (this.#status === 'ended' || this.limit - this.#delivered <= chunk.remaining) return
-    this.#ahead = this.#demand(this.#highWaterMarkBytes || LIMITS.scanChunkBytes, COUNT_MAX, chunk)
+    this.#ahead = this.#demand(this.#demandBytes(), COUNT_MAX, chunk)
     // Whoever needs the chunk hears of the error; until then nobody does.
     this.#ahead.catch(() => {})
   }

@@ -31,10 +31,14 @@ export const LIMITS = {
   clearKeysMax: 1000,
   /** Bytes of keys that one step of a clear deletes. */
   clearBytesMax: 1_048_576,
-  /** What one step of a scan reads, and all it reads while another scan waits. classic-level's own default. */
+  /** What one step of a scan reads while another scan waits. classic-level's own default. */
   scanStepBytes: 16_384,
+  /** What one step reads otherwise: about a millisecond of the thread pool, and another of the event loop. */
+  scanStepAloneBytes: 131_072,
   /** What clients ask a scan to answer in one frame, unless told otherwise. */
   scanChunkBytes: 65_536,
+  /** What they ask for once a scan has turned out to be long: the way there and back costs as much as 100 entries. */
+  scanLongChunkBytes: 262_144,
   /** What a client may ask a scan to answer in one frame. */
   scanDemandBytesMax: 16_777_216,
   /** Entries of one step of a scan: small entries must not make a step long. */

@@ -2,6 +2,7 @@
 
 import {
   ANSWER_FLAGS,
+  type Bytes,
   type Channel,
   FRAME_HEADER_BYTES,
   FrameWriter,
@@ -12,8 +13,7 @@ import {
   PartyError,
   toWireError
 } from '@partyd/shared'
-import type { ScanOptions } from '../store/database.js'
-import type { Entries } from './party-iterator.js'
+import type { Entries, IteratorOptions } from './party-iterator.js'
 
 /** Values from this size on are sent from where they are instead of being copied into a frame. */
 const OWN_RANGE_BYTES = 16 * 1024
@@ -39,14 +39,14 @@ export class AnswerWriter {
     this.#send()
   }
 
-  value(id: number, value: Buffer | undefined): void {
+  value(id: number, value: Bytes | undefined): void {
     if (value === undefined) {
       this.#writer.begin(KIND.missing, id)
       return this.#send()
     }
     if (value.length > VALUE_BYTES_MAX) return this.error(id, KIND.get, tooLarge(value))
     this.#writer.begin(KIND.value, id)
-    if (value.length < OWN_RANGE_BYTES) {
+    if (typeof value === 'string' || value.length < OWN_RANGE_BYTES) {
       this.#writer.tail(value)
       return this.#send()
     }
@@ -55,7 +55,7 @@ export class AnswerWriter {
   }
 
   /** One frame for each {@link LIMITS.valuesFrameBytes}, so that no answer outgrows a frame. */
-  values(id: number, values: readonly (Buffer | undefined)[], isLast: boolean): void {
+  values(id: number, values: readonly (Bytes | undefined)[], isLast: boolean): void {
     let from = 0
     do {
       const to = findFrameEnd(values, from)
@@ -71,7 +71,7 @@ export class AnswerWriter {
     } while (from < values.length)
   }
 
-  entries(id: number, options: ScanOptions, answer: Entries): void {
+  entries(id: number, options: IteratorOptions, answer: Entries): void {
     try {
       this.#entries(id, options, answer)
     } catch (error) {
@@ -80,7 +80,7 @@ export class AnswerWriter {
   }
 
   /** @throws PartyError `PARTYD_TOO_LARGE` when an entry is larger than a frame may be. */
-  #entries(id: number, { keys, values }: ScanOptions, { entries, ended }: Entries): void {
+  #entries(id: number, { keys, values }: IteratorOptions, { entries, ended }: Entries): void {
     const writer = this.#writer
     writer.begin(KIND.entries, id)
     writer.uint8(ended ? ANSWER_FLAGS.ended : 0)
@@ -112,13 +112,13 @@ export class AnswerWriter {
   }
 }
 
-function tooLarge(value: Buffer): PartyError {
+function tooLarge(value: Bytes): PartyError {
   const message = `The value of ${value.length} bytes is larger than the ${VALUE_BYTES_MAX} that an answer can hold.`
   return new PartyError('PARTYD_TOO_LARGE', message)
 }
 
 /** Where an answer frame that begins at `from` ends: behind the first value that fills it. */
-function findFrameEnd(values: readonly (Buffer | undefined)[], from: number): number {
+function findFrameEnd(values: readonly (Bytes | undefined)[], from: number): number {
   let bytes = 0
   let to = from
   while (to < values.length && bytes < LIMITS.valuesFrameBytes) {

@@ -1,7 +1,8 @@
 // The database as many-level's host wants it: callbacks, and not-found as an error. many-level
 // speaks abstract-level 1; over a database of abstract-level 3 it would hang without a word.
 
-import { LIMITS, NO_LIMIT, PartyError, RESULT } from '@partyd/shared'
+import { type Bytes, LIMITS, NO_LIMIT, PartyError, RESULT } from '@partyd/shared'
+import type { Entry } from '../store/database-scan.js'
 import { isHidden, type Range } from '../store/key-space.js'
 import type { Engine } from './engine.js'
 import { type Entries, type IteratorOwner, PartyIterator } from './party-iterator.js'
@@ -89,7 +90,7 @@ export class ManyLevelFacade {
       this.#engine.readPath.enqueue({
         key,
         fillCache: true,
-        onValue: (value) => (value === undefined ? done(notFound()) : done(null, value)),
+        onValue: (value) => (value === undefined ? done(notFound()) : done(null, toBuffer(value))),
         onError: done
       })
     })
@@ -158,9 +159,9 @@ export class ManyLevelFacade {
   ): GuestIterator<T> {
     const iterator = new GuestIterator(pick)
     const { reverse = false } = options
-    const scan = { range: pickRange(options), reverse, keys, values, fillCache: false }
-    const stepOptions = { ...scan, stepBytes: LIMITS.scanStepBytes }
-    iterator.source = new PartyIterator(stepOptions, true, this.#engine.scanQueue, iterator)
+    const scan = { range: pickRange(options), reverse, keys, values, fillCache: false, keep: true }
+    const stepOptions = { ...scan, stepBytes: LIMITS.scanStepAloneBytes }
+    iterator.source = new PartyIterator(stepOptions, this.#engine.scanQueue, iterator)
     this.#order.read(() => iterator.source?.open(this.#engine.database))
     return iterator
   }
@@ -191,7 +192,8 @@ class GuestIterator<T> implements IteratorOwner {
   }
 
   onEntries(_id: number, _iterator: PartyIterator, { entries }: Entries): void {
-    this.#callback?.(null, entries.map(this.#pick))
+    const pick = ([key, value]: Entry): T => this.#pick([toBuffer(key), toBuffer(value)])
+    this.#callback?.(null, entries.map(pick))
   }
 
   onIteratorError(_id: number, error: Error): void {
@@ -203,6 +205,11 @@ class GuestIterator<T> implements IteratorOwner {
 }
 
 const EMPTY = Buffer.alloc(0)
+
+/** The host takes bytes only. A value that was not asked for is none. */
+function toBuffer(data: Bytes | undefined): Buffer {
+  return typeof data === 'string' ? Buffer.from(data) : ((data as Buffer | undefined) ?? EMPTY)
+}
 
 function pickRange({ gt, gte, lt, lte }: GuestRangeOptions): Range {
   const range: Range = {}

@@ -2,12 +2,21 @@
 // read in steps that the scan queue grants.
 
 import { FRAME_HEADER_BYTES, LIMITS } from '@partyd/shared'
-import type { Database, DatabaseScan, ScanOptions, ScanStep } from '../store/database.js'
+import type { Database } from '../store/database.js'
+import type { DatabaseScan, Entry, ScanOptions, ScanStep } from '../store/database-scan.js'
 import type { Scan, ScanQueue } from '../store/scan-queue.js'
+
+/** What an iterator reads, and what of it is sent. */
+export interface IteratorOptions extends ScanOptions {
+  /** Whether the keys are sent. */
+  readonly keys: boolean
+  /** Whether its snapshot is to stay while the client asks for nothing. */
+  readonly keep: boolean
+}
 
 /** Entries that answer one demand. */
 export interface Entries {
-  readonly entries: readonly [Buffer, Buffer][]
+  readonly entries: readonly Entry[]
   readonly ended: boolean
 }
 
@@ -19,6 +28,8 @@ export interface IteratorOwner {
   onDemandChange(bytes: number): void
 }
 
+/** What to expect of an entry before one has been seen. */
+const ENTRY_BYTES = 128
 /** What is left of a frame for entries, behind the flags and the count of an answer. */
 const ENTRIES_BYTES_MAX = LIMITS.frameBytesMax - FRAME_HEADER_BYTES - 5
 
@@ -27,9 +38,7 @@ type Command =
   | { readonly kind: 'seek'; readonly target: Buffer }
 
 export class PartyIterator implements Scan {
-  readonly options: ScanOptions
-  /** Whether to keep the snapshot for a client that asks for nothing. */
-  readonly keep: boolean
+  readonly options: IteratorOptions
   readonly #queue: ScanQueue
   readonly #owner: IteratorOwner
   readonly #commands: Command[] = []
@@ -38,21 +47,22 @@ export class PartyIterator implements Scan {
   #status: 'waiting' | 'idle' | 'queued' | 'closed' = 'waiting'
   #ended = false
   /** An entry that the last answer had no room for. */
-  #heldBack: [Buffer, Buffer] | undefined
+  #heldBack: Entry | undefined
+  /** What an entry is like here, by those that the last step has read. */
+  #entryBytes = ENTRY_BYTES
   #failure: Error | undefined
   #demandedBytes = 0
   #lastDemandAt: number = Date.now()
 
-  constructor(options: ScanOptions, keep: boolean, queue: ScanQueue, owner: IteratorOwner) {
+  constructor(options: IteratorOptions, queue: ScanQueue, owner: IteratorOwner) {
     this.options = options
-    this.keep = keep
     this.#queue = queue
     this.#owner = owner
   }
 
   /** Since when nothing has been asked of it, or undefined while it works. */
   get idleSince(): number | undefined {
-    return this.#status === 'idle' && !this.keep ? this.#lastDemandAt : undefined
+    return this.#status === 'idle' && !this.options.keep ? this.#lastDemandAt : undefined
   }
 
   /** Takes the snapshot. Demands that came before wait for this. */
@@ -173,34 +183,47 @@ export class PartyIterator implements Scan {
     bytesMax: number,
     countMax: number,
     isAlone: () => boolean
-  ): Promise<[Buffer, Buffer][]> {
-    const entries: [Buffer, Buffer][] = []
+  ): Promise<readonly Entry[]> {
+    const entries: Entry[] = []
     let bytes = 0
     if (this.#heldBack !== undefined) {
       entries.push(this.#heldBack)
       bytes = bytesOf(this.#heldBack)
       this.#heldBack = undefined
     }
-    do {
-      if (this.#ended || bytes >= bytesMax || entries.length >= countMax) break
-      const wanted = Math.min(countMax - entries.length, LIMITS.scanStepEntries)
+    // Half a demand is answer enough: the rest of it would cost another way to the thread pool.
+    while (!this.#ended && entries.length < countMax && bytes * 2 < bytesMax) {
+      const wanted = this.#stepEntries(bytesMax - bytes, countMax - entries.length, isAlone())
       const step = await this.#step(scan, wanted, entries.length > 0)
       if (step === undefined) break
-      for (const entry of step.entries) entries.push(entry)
-      // With a length before each, so that a multitude of empty values comes to an end too.
-      bytes += step.bytes + step.entries.length * 4
-      this.#ended = step.ended
-    } while (entries.length < countMax && bytes < bytesMax && isAlone() && !this.#isClosed)
-    // Only the last one can be that large. It fits a frame, but not together with others.
-    if (entries.length > 1 && bytes + entries.length * 4 > ENTRIES_BYTES_MAX) {
-      this.#heldBack = entries.pop()
+      bytes += this.#take(step, entries)
+      if (!isAlone() || this.#isClosed) break
     }
+    // Only the last one can be that large. It fits a frame, but not together with others.
+    if (entries.length > 1 && bytes > ENTRIES_BYTES_MAX) this.#heldBack = entries.pop()
     return entries
+  }
+
+  /** How many entries to read at once, for so many bytes. Fewer while other scans wait. */
+  #stepEntries(bytesMax: number, countMax: number, isAlone: boolean): number {
+    const bytes = isAlone ? bytesMax : Math.min(bytesMax, LIMITS.scanStepBytes)
+    const count = Math.ceil(bytes / this.#entryBytes)
+    return Math.min(count, countMax, LIMITS.scanStepEntries)
+  }
+
+  /** @returns the bytes that the step's entries take in a frame. */
+  #take({ entries: read, bytes: contentBytes, ended }: ScanStep, entries: Entry[]): number {
+    for (const entry of read) entries.push(entry)
+    this.#ended = ended
+    // With two lengths each, so that a multitude of empty values comes to an end too.
+    const bytes = contentBytes + read.length * 8
+    if (read.length > 0) this.#entryBytes = bytes / read.length
+    return bytes
   }
 }
 
-function bytesOf([key, value]: readonly [Buffer, Buffer]): number {
-  return key.length + value.length + 8
+function bytesOf([key, value]: Entry): number {
+  return key.length + (value?.length ?? 0) + 8
 }
 
 /** Every demand is answered: a client would count one that is not as pending for ever. */

@@ -51,10 +51,13 @@ export class SessionIterators implements IteratorOwner {
       keys: (flags & ITERATOR_FLAGS.keys) !== 0,
       values: (flags & ITERATOR_FLAGS.values) !== 0,
       fillCache: (flags & ITERATOR_FLAGS.fillCache) !== 0,
-      stepBytes: Math.min(highWaterMarkBytes || LIMITS.scanStepBytes, LIMITS.scanDemandBytesMax)
+      keep: (flags & ITERATOR_FLAGS.keep) !== 0,
+      stepBytes: Math.min(
+        highWaterMarkBytes || LIMITS.scanStepAloneBytes,
+        LIMITS.scanDemandBytesMax
+      )
     }
-    const keep = (flags & ITERATOR_FLAGS.keep) !== 0
-    const iterator = new PartyIterator(options, keep, engine.scanQueue, this)
+    const iterator = new PartyIterator(options, engine.scanQueue, this)
     this.#iterators.set(iteratorId, iterator)
     this.#sweep ??= setInterval(() => this.#closeIdle(), TIMES.iteratorIdle / 4).unref()
     order.read(() => iterator.open(engine.database))

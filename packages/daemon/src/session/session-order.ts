@@ -1,6 +1,7 @@
 // The order of one session's operations: they take effect in the order issued. A read waits for
 // the session's earlier writes, a write for its earlier reads, and everything for a clear.
 
+import type { Bytes } from '@partyd/shared'
 import type { CommitQueue, Write } from '../store/commit-queue.js'
 import { ForeseenRead } from '../store/foreseen-read.js'
 import type { ClearProgress } from '../store/session-records.js'
@@ -67,8 +68,8 @@ export class SessionOrder {
    */
   foresee(
     key: Buffer,
-    readNow: () => Buffer | undefined,
-    onValue: (value: Buffer | undefined) => void
+    readNow: () => Bytes | undefined,
+    onValue: (value: Bytes | undefined) => void
   ): void {
     const read = new ForeseenRead(key, (value) => {
       onValue(value)

@@ -1,7 +1,7 @@
 // The reads of a session by key: a single one on the spot where that is fastest, all others in the
 // thread pool, each once it is its turn in session order.
 
-import { type FrameReader, KIND, LIMITS, READ_FLAGS } from '@partyd/shared'
+import { type Bytes, type FrameReader, KIND, LIMITS, READ_FLAGS } from '@partyd/shared'
 import { isHidden } from '../store/key-space.js'
 import { readKeys } from './request-fields.js'
 import type { SessionContext } from './session-context.js'
@@ -71,7 +71,7 @@ export class SessionReads {
 
   #getNow(id: number, key: Buffer, fillCache: boolean): void {
     const { engine, answers } = this.#session
-    let value: Buffer | undefined
+    let value: Bytes | undefined
     try {
       value = engine.readPath.readNow(key, fillCache)
     } catch (error) {
@@ -108,23 +108,21 @@ export class SessionReads {
   async #getMany(id: number, keys: readonly Buffer[], fillCache: boolean): Promise<void> {
     const { engine, answers, channel } = this.#session
     const { database, readPath } = engine
-    const groupMax = (): number =>
-      Math.min(LIMITS.readsInFlightMax, readPath.countFor(LIMITS.readGroupBytes))
-    // All groups see the same database; one group does so by itself.
-    const snapshot = keys.length > groupMax() ? database.snapshot() : undefined
+    // All groups see the same database.
+    const snapshot = database.snapshot()
     try {
       let to = 0
       do {
-        const group = keys.slice(to, to + groupMax())
+        const countMax = Math.min(LIMITS.readsInFlightMax, readPath.countFor(LIMITS.readGroupBytes))
+        const group = keys.slice(to, to + countMax)
         to += group.length
         const visible = group.filter((key) => !isHidden(key))
-        const values = await database.getMany(visible, fillCache, snapshot)
-        for (const value of values) readPath.weigh(value)
+        const values = await readPath.readMany(visible, fillCache, snapshot)
         answers.values(id, spread(group, values), to === keys.length)
         await channel.writable()
       } while (to < keys.length && this.#status === 'open')
     } finally {
-      await snapshot?.close()
+      await snapshot.close()
     }
   }
 
@@ -181,8 +179,8 @@ function readsFillCache(reader: FrameReader): boolean {
 /** Puts the values of the visible keys in their places among all keys. */
 function spread(
   keys: readonly Buffer[],
-  values: readonly (Buffer | undefined)[]
-): readonly (Buffer | undefined)[] {
+  values: readonly (Bytes | undefined)[]
+): readonly (Bytes | undefined)[] {
   if (keys.length === values.length) return values
   let next = 0
   return keys.map((key) => (isHidden(key) ? undefined : values[next++]))

@@ -1,7 +1,7 @@
 // The one ordered queue that every write of every session passes. What gathers while a LevelDB
 // batch is being written goes into the next one, so that all sessions share its cost.
 
-import { LIMITS } from '@partyd/shared'
+import { type Bytes, LIMITS } from '@partyd/shared'
 import type { Batch, Database } from './database.js'
 import type { ForeseenRead } from './foreseen-read.js'
 import { WriteGroup } from './write-group.js'
@@ -76,7 +76,7 @@ export class CommitQueue {
    * the read told when those that matter to it are: `after` is the group of the reader's own last one.
    * @param readNow reads what is in the database, where no write in the queue touches the key.
    */
-  foresee(read: ForeseenRead, after: WriteGroup, readNow: () => Buffer | undefined): void {
+  foresee(read: ForeseenRead, after: WriteGroup, readNow: () => Bytes | undefined): void {
     const key = read.key.toString('latin1')
     const waiting = this.#waiting.foresee(key)
     const value = waiting === undefined ? this.#current.foresee(key) : waiting
@@ -112,8 +112,7 @@ export class CommitQueue {
     const batch = this.#database.batch()
     const owners = fill(batch, group)
     try {
-      // A batch without operations (a clear of nothing) closes without a write.
-      await batch.write({ sync: group.some(({ sync }) => sync) } as { sync: boolean })
+      await batch.write(group.some(({ sync }) => sync))
     } catch (error) {
       // After one failed append LevelDB acknowledges writes that recovery will drop: stop for good.
       this.#status = 'failed'

@@ -1,35 +1,82 @@
-// The only file that knows classic-level. Keys and values are bytes here; errors are LevelDB's own.
+// The only file that knows classic-level. Errors are LevelDB's own. Keys and values are bytes, but for
+// those read that are text and are given as such, because that is faster: see text-guess.ts.
 
-import type { DatabaseOptions } from '@partyd/shared'
-import type { AbstractChainedBatch, AbstractIterator, AbstractSnapshot } from 'abstract-level'
+import type { Bytes, DatabaseOptions } from '@partyd/shared'
+import type { AbstractChainedBatch, AbstractSnapshot } from 'abstract-level'
 import { ClassicLevel } from 'classic-level'
-import { boundRange, boundSeek, HIDDEN_PREFIX, HIDDEN_TAG, type Range } from './key-space.js'
+import {
+  DatabaseScan,
+  type OpenSource,
+  type ScanOptions,
+  type ScanSource
+} from './database-scan.js'
+import { boundRange, HIDDEN_PREFIX, HIDDEN_TAG, type Range } from './key-space.js'
+import { isLong, isPlainText, TextGuess } from './text-guess.js'
 
-/** How to scan a range. */
-export interface ScanOptions {
-  readonly range: Range
-  readonly reverse: boolean
-  readonly keys: boolean
-  readonly values: boolean
+/** What an implementation of abstract-level has behind the checks, which cost up to a third of a short read. */
+interface Unchecked {
+  _getSync(key: Buffer, options: ReadOptions): Bytes | undefined
+}
+
+interface UncheckedBatch {
+  _put(key: Bytes, value: Bytes): void
+  _del(key: Bytes): void
+  _write(options: { sync: boolean }): Promise<void>
+}
+
+interface ReadOptions {
+  readonly keyEncoding: 'buffer'
+  readonly valueEncoding: 'utf8' | 'buffer'
   readonly fillCache: boolean
-  /** A step ends once it has read more bytes than this. */
-  readonly stepBytes: number
+  readonly snapshot?: AbstractSnapshot | undefined
 }
 
 type ClassicDatabase = ClassicLevel<Buffer, Buffer>
 
-/** One LevelDB batch. */
-export type Batch = AbstractChainedBatch<ClassicDatabase, Buffer, Buffer>
-
 const BUFFERS = { keyEncoding: 'buffer', valueEncoding: 'buffer' } as const
-const NO_FILL = { ...BUFFERS, fillCache: false } as const
+const same = (data: Bytes): Bytes => data
+/** Gives strings, as `utf8` does, but takes bounds that are bytes: as strings they might be others. */
+const TEXT = { name: 'partyd-text', format: 'utf8', encode: same, decode: same } as const
+
+/** One LevelDB batch. */
+export class Batch {
+  readonly #batch: AbstractChainedBatch<ClassicDatabase, Buffer, Buffer>
+  readonly #unchecked: UncheckedBatch
+
+  constructor(batch: AbstractChainedBatch<ClassicDatabase, Buffer, Buffer>) {
+    this.#batch = batch
+    this.#unchecked = batch as unknown as UncheckedBatch
+  }
+
+  put(key: Bytes, value: Bytes): void {
+    this.#unchecked._put(key, value)
+  }
+
+  del(key: Bytes): void {
+    this.#unchecked._del(key)
+  }
+
+  /** @param sync whether to wait until it is on the disk. */
+  async write(sync: boolean): Promise<void> {
+    try {
+      await this.#unchecked._write({ sync })
+    } finally {
+      await this.#batch.close()
+    }
+  }
+}
 
 /** An open LevelDB. */
 export class Database {
   readonly #level: ClassicDatabase
+  readonly #unchecked: Unchecked
+  /** Whether values read by key, and entries of scans, are text. */
+  readonly #valueGuess = new TextGuess(false)
+  readonly #scanGuess = new TextGuess(true)
 
   private constructor(level: ClassicDatabase) {
     this.#level = level
+    this.#unchecked = level as unknown as Unchecked
   }
 
   /** @throws LevelDB's error, with `LEVEL_LOCKED`, `LEVEL_CORRUPTION`, `LEVEL_IO_ERROR` or no code. */
@@ -48,12 +95,22 @@ export class Database {
     return this.#level.close()
   }
 
-  getSync(key: Buffer, fillCache: boolean): Buffer | undefined {
-    return fillCache ? this.#level.getSync(key) : this.#level.getSync(key, NO_FILL)
+  /** @param snapshot to read from, instead of from what is there now. */
+  getSync(key: Buffer, fillCache: boolean, snapshot?: AbstractSnapshot): Bytes | undefined {
+    if (this.#valueGuess.guess()) {
+      const options = { keyEncoding: 'buffer', valueEncoding: 'utf8', fillCache, snapshot } as const
+      const text = this.#unchecked._getSync(key, options) as string | undefined
+      if (text === undefined || isPlainText(text)) return text
+      this.#valueGuess.onBytes()
+    }
+    const options = { ...BUFFERS, fillCache, snapshot }
+    const value = this.#unchecked._getSync(key, options) as Buffer | undefined
+    if (isLong(value)) this.#valueGuess.onBytes()
+    return value
   }
 
   get(key: Buffer, fillCache: boolean): Promise<Buffer | undefined> {
-    return fillCache ? this.#level.get(key) : this.#level.get(key, NO_FILL)
+    return this.#level.get(key, { ...BUFFERS, fillCache })
   }
 
   /** @param snapshot to read from, instead of from what is there now. */
@@ -62,10 +119,7 @@ export class Database {
     fillCache: boolean,
     snapshot?: AbstractSnapshot
   ): Promise<(Buffer | undefined)[]> {
-    if (snapshot !== undefined) {
-      return this.#level.getMany(keys, { ...BUFFERS, fillCache, snapshot })
-    }
-    return fillCache ? this.#level.getMany(keys) : this.#level.getMany(keys, NO_FILL)
+    return this.#level.getMany(keys, { ...BUFFERS, fillCache, ...(snapshot && { snapshot }) })
   }
 
   /** What is there now, for later reads. To be closed. */
@@ -81,24 +135,37 @@ export class Database {
     return this.#level.hasMany(keys, { keyEncoding: 'buffer', fillCache })
   }
 
-  /** The iterator's snapshot is taken here and now. */
+  /** All that it finds is as it is here and now, also if it is read on another iterator in the end. */
   scan(options: ScanOptions): DatabaseScan {
-    return new DatabaseScan(
-      this.#level.iterator({
-        ...boundRange(options.range),
-        ...BUFFERS,
-        reverse: options.reverse,
-        keys: options.keys,
-        values: options.values,
-        fillCache: options.fillCache,
-        highWaterMarkBytes: options.stepBytes
-      }),
-      options
-    )
+    const snapshot = this.#level.snapshot()
+    const open: OpenSource = (range, format) => this.#openSource(range, format, options, snapshot)
+    return new DatabaseScan(options, open, this.#scanGuess, () => snapshot.close())
+  }
+
+  #openSource(
+    range: Range,
+    format: 'utf8' | 'buffer',
+    { reverse, values, fillCache, stepBytes }: ScanOptions,
+    snapshot: AbstractSnapshot
+  ): ScanSource {
+    const options = {
+      ...boundRange(range),
+      snapshot,
+      reverse,
+      values,
+      fillCache,
+      highWaterMarkBytes: stepBytes
+    }
+    const encoding = format === 'utf8' ? TEXT : 'buffer'
+    return this.#level.iterator<Bytes, Bytes>({
+      ...options,
+      keyEncoding: encoding,
+      valueEncoding: encoding
+    })
   }
 
   batch(): Batch {
-    return this.#level.batch()
+    return new Batch(this.#level.batch())
   }
 
   /** Partyd's own entries under a prefix: few, so they are read at once. */
@@ -126,43 +193,4 @@ function behind(prefix: Buffer): Buffer {
   const key = Buffer.from(prefix)
   key[key.length - 1] = (prefix.at(-1) as number) + 1
   return key
-}
-
-/** What one step of a scan has read. */
-export interface ScanStep {
-  readonly entries: [Buffer, Buffer][]
-  /** Bytes of the keys and values asked for. */
-  readonly bytes: number
-  readonly ended: boolean
-}
-
-/** A LevelDB iterator read step by step. */
-export class DatabaseScan {
-  readonly #iterator: AbstractIterator<ClassicDatabase, Buffer, Buffer>
-  readonly #options: ScanOptions
-
-  constructor(iterator: AbstractIterator<ClassicDatabase, Buffer, Buffer>, options: ScanOptions) {
-    this.#iterator = iterator
-    this.#options = options
-  }
-
-  async step(entriesMax: number): Promise<ScanStep> {
-    const { keys, values, stepBytes } = this.#options
-    const entries = await this.#iterator.nextv(entriesMax)
-    let bytes = 0
-    for (const [key, value] of entries) {
-      if (keys) bytes += key.length
-      if (values) bytes += value.length
-    }
-    // classic-level stops for its size, for its byte budget, or because there is no more.
-    return { entries, bytes, ended: entries.length < entriesMax && bytes <= stepBytes }
-  }
-
-  seek(target: Buffer): void {
-    this.#iterator.seek(boundSeek(target, this.#options.range))
-  }
-
-  close(): Promise<void> {
-    return this.#iterator.close()
-  }
 }

@@ -1,6 +1,7 @@
 // A read among the writes of the commit queue: its value is found when it joins them, and told when
 // everything before it is in the database.
 
+import type { Bytes } from '@partyd/shared'
 import type { Write } from './commit-queue.js'
 
 const NOTHING: readonly undefined[] = []
@@ -12,10 +13,10 @@ export class ForeseenRead implements Write {
   readonly bytes = 0
   readonly key: Buffer
   /** What the key's value will be. */
-  value: Buffer | undefined = undefined
-  readonly #onValue: (value: Buffer | undefined) => void
+  value: Bytes | undefined = undefined
+  readonly #onValue: (value: Bytes | undefined) => void
 
-  constructor(key: Buffer, onValue: (value: Buffer | undefined) => void) {
+  constructor(key: Buffer, onValue: (value: Bytes | undefined) => void) {
     this.key = key
     this.#onValue = onValue
   }

@@ -48,3 +48,13 @@ export function boundSeek(target: Buffer, { lt, lte }: Range = {}): Buffer {
 
 /** Out of every range that {@link boundRange} returns. */
 const BEYOND_HIDDEN_PREFIX: Buffer = Buffer.alloc(HIDDEN_PREFIX.length + 1, 0xff)
+
+/** What is left of a range behind `last`, in the direction of travel. */
+export function rangeBehind(last: Buffer, range: Range, reverse: boolean): Range {
+  if (reverse) {
+    const { lte, ...rest } = range
+    return { ...rest, lt: last }
+  }
+  const { gte, ...rest } = range
+  return { ...rest, gt: last }
+}

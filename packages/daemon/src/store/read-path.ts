@@ -1,14 +1,15 @@
 // Single reads. Cached ones are fastest on the spot; within a time budget per turn they are, and
 // what is beyond it goes to the thread pool as one getMany.
 
-import { LIMITS } from '@partyd/shared'
+import { type Bytes, LIMITS } from '@partyd/shared'
+import type { AbstractSnapshot } from 'abstract-level'
 import type { Database } from './database.js'
 
 /** A read waiting for the thread pool. */
 export interface QueuedRead {
   readonly key: Buffer
   readonly fillCache: boolean
-  onValue(value: Buffer | undefined): void
+  onValue(value: Bytes | undefined): void
   onError(error: Error): void
 }
 
@@ -20,6 +21,8 @@ const SLOW_READ_MS = 1
 const SLOW_PAUSE_MS = 1000
 /** Keys of one getMany: enough to share its cost, few enough to spread over the pool's threads. */
 const GROUP_KEYS = 64
+/** Keys of a getMany that may be read on the spot: cached ones take less than the turn's budget. */
+const KEYS_NOW_MAX = 256
 
 export class ReadPath {
   readonly #database: Database
@@ -48,13 +51,13 @@ export class ReadPath {
   }
 
   /** Learns from a value that was read what to expect of the next. */
-  weigh(value: Buffer | undefined): void {
+  weigh(value: Bytes | undefined): void {
     const bytes = value?.length ?? 0
     this.#valueBytes = Math.max(bytes, this.#valueBytes * 0.99, 256)
   }
 
   /** Reads on the spot. @throws LevelDB's error. */
-  readNow(key: Buffer, fillCache: boolean): Buffer | undefined {
+  readNow(key: Buffer, fillCache: boolean): Bytes | undefined {
     const start = performance.now()
     try {
       const value = this.#database.getSync(key, fillCache)
@@ -62,6 +65,33 @@ export class ReadPath {
       return value
     } finally {
       this.#account(performance.now() - start)
+    }
+  }
+
+  /** Reads a few keys on the spot if that is best, else in the thread pool; from a snapshot, so that all are of one moment. */
+  async readMany(
+    keys: Buffer[],
+    fillCache: boolean,
+    snapshot: AbstractSnapshot
+  ): Promise<(Bytes | undefined)[]> {
+    const values =
+      this.mayReadNow && keys.length <= KEYS_NOW_MAX
+        ? this.#readManyNow(keys, fillCache, snapshot)
+        : await this.#database.getMany(keys, fillCache, snapshot)
+    for (const value of values) this.weigh(value)
+    return values
+  }
+
+  #readManyNow(
+    keys: readonly Buffer[],
+    fillCache: boolean,
+    snapshot: AbstractSnapshot
+  ): (Bytes | undefined)[] {
+    const start = performance.now()
+    try {
+      return keys.map((key) => this.#database.getSync(key, fillCache, snapshot))
+    } finally {
+      this.#account((performance.now() - start) / keys.length, keys.length)
     }
   }
 
@@ -85,8 +115,9 @@ export class ReadPath {
     }
   }
 
-  #account(ms: number): void {
-    this.#spentMs += ms
+  /** @param ms that one of `count` reads has taken. */
+  #account(ms: number, count = 1): void {
+    this.#spentMs += ms * count
     if (ms > SLOW_READ_MS && this.#hasTouchedDisk()) {
       this.#pausedUntil = performance.now() + SLOW_PAUSE_MS
     }

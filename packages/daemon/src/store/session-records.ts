@@ -102,7 +102,7 @@ export class SessionRecords {
       const batch = database.batch()
       records.#replaceGeneration(batch)
       for (const key of expired) batch.del(key)
-      await batch.write()
+      await batch.write(false)
     }
     return records
   }

@@ -1,9 +1,9 @@
 // The kinds of writes that the commit queue carries: a list of puts and dels, and a clear.
 
-import { LIMITS, RESULT } from '@partyd/shared'
+import { type Bytes, LIMITS, RESULT } from '@partyd/shared'
 import type { RecordOwner, Write } from './commit-queue.js'
 import type { Batch, Database } from './database.js'
-import type { Range } from './key-space.js'
+import { type Range, rangeBehind } from './key-space.js'
 import type { ClearProgress } from './session-records.js'
 
 /** Told once, when the write is in the database, or when it could not be prepared. */
@@ -95,7 +95,7 @@ export class ClearWrite implements Write {
   readonly #onCommitted: OnCommitted
   #range: Range
   #remaining: number
-  #keys: Buffer[] = []
+  #keys: readonly Bytes[] = []
   #status: 'clearing' | 'ended' | 'cancelled' = 'clearing'
   #error: Error | undefined
 
@@ -110,7 +110,7 @@ export class ClearWrite implements Write {
     this.#reverse = reverse
     this.#place = place
     this.#onCommitted = onCommitted
-    this.#range = progress === undefined ? range : continueBehind(progress.cursor, range, reverse)
+    this.#range = progress === undefined ? range : rangeBehind(progress.cursor, range, reverse)
     this.#remaining = progress?.remaining ?? limit
   }
 
@@ -143,7 +143,6 @@ export class ClearWrite implements Write {
     const scan = database.scan({
       range: this.#range,
       reverse: this.#reverse,
-      keys: true,
       values: false,
       fillCache: false,
       stepBytes: LIMITS.clearBytesMax
@@ -163,7 +162,7 @@ export class ClearWrite implements Write {
     for (const key of this.#keys) batch.del(key)
     if (this.#place === undefined) return
     const { session, sequence } = this.#place
-    const cursor = this.#keys.at(-1)
+    const cursor = this.#cursor
     if (this.#isDone) {
       session.include(sequence, this.#error === undefined ? RESULT.ok : RESULT.readFailed)
     } else if (cursor !== undefined) {
@@ -172,26 +171,22 @@ export class ClearWrite implements Write {
   }
 
   onCommitted(): Write | undefined {
-    const cursor = this.#keys.at(-1)
+    const cursor = this.#cursor
     if (this.#isDone || this.#status === 'cancelled' || cursor === undefined) {
       this.#onCommitted(this.#error)
       return undefined
     }
-    this.#range = continueBehind(cursor, this.#range, this.#reverse)
+    this.#range = rangeBehind(cursor, this.#range, this.#reverse)
     return this
+  }
+
+  /** The last key that the step deletes. */
+  get #cursor(): Buffer | undefined {
+    const last = this.#keys.at(-1)
+    return typeof last === 'string' ? Buffer.from(last) : (last as Buffer | undefined)
   }
 
   get #isDone(): boolean {
     return this.#status === 'ended'
   }
-}
-
-/** What is left of a range once everything up to and including `last` is done. */
-function continueBehind(last: Buffer, range: Range, reverse: boolean): Range {
-  if (reverse) {
-    const { lte, ...rest } = range
-    return { ...rest, lt: last }
-  }
-  const { gte, ...rest } = range
-  return { ...rest, gt: last }
 }

@@ -317,7 +317,8 @@ export class FrameReader {
 
 const EMPTY: Buffer = Buffer.alloc(0)
 
-function readUint32At(chunk: Buffer, at: number): number {
+/** Reads a little-endian u32. */
+export function readUint32At(chunk: Buffer, at: number): number {
   return (
     ((chunk[at] as number) |
       ((chunk[at + 1] as number) << 8) |
