@@ -9,7 +9,8 @@ import { LIMITS } from '@partyd/shared'
 import { afterEach, describe, expect, it } from 'vitest'
 import { Clients } from '../harness/clients.js'
 import { ForeignProcess } from '../harness/foreign-process.js'
-import { findDaemons, isAlive, Locations, publishedPid, until } from '../harness/locations.js'
+import { killDaemon } from '../harness/kill-daemon.js'
+import { findDaemons, Locations, publishedPid } from '../harness/locations.js'
 
 const clients = new Clients()
 const locations = new Locations()
@@ -42,12 +43,6 @@ function value(n: number): string {
 async function fill(db: LevelParty): Promise<void> {
   const numbers = Array.from({ length: COUNT }, (_, n) => n)
   await db.batch(numbers.map((n) => ({ type: 'put', key: key(n), value: value(n) })))
-}
-
-async function killDaemon(location: string): Promise<void> {
-  const pid = publishedPid(location) as number
-  process.kill(pid, 'SIGKILL')
-  await until(() => !isAlive(pid), `the end of daemon ${pid}`)
 }
 
 /** Reads a stream to its end; on the way, once, does something. */

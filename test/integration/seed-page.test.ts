@@ -7,7 +7,8 @@ import { fileURLToPath } from 'node:url'
 import { afterEach, describe, expect, it } from 'vitest'
 import { Clients } from '../harness/clients.js'
 import { Command } from '../harness/command.js'
-import { findDaemons, isAlive, Locations, publishedPid, until } from '../harness/locations.js'
+import { killDaemon } from '../harness/kill-daemon.js'
+import { findDaemons, Locations, publishedPid } from '../harness/locations.js'
 import { Random } from '../harness/random.js'
 
 const clients = new Clients()
@@ -119,16 +120,6 @@ describe.each([
     }
   )
 })
-
-/** Kills the daemon that serves, not one that is dead and still written down; stops it before that. */
-async function killDaemon(location: string, stoppedMs: number): Promise<void> {
-  await until(() => isAlive(publishedPid(location) ?? 0), 'a daemon to be published')
-  const pid = publishedPid(location) as number
-  process.kill(pid, 'SIGSTOP')
-  await pause(stoppedMs)
-  process.kill(pid, 'SIGKILL')
-  await until(() => !isAlive(pid), `the end of daemon ${pid}`)
-}
 
 /** Prints again and again. */
 async function goesOn(getter: Command): Promise<void> {

@@ -24,7 +24,7 @@ export function settle<T>(promise: Promise<T>, rest: readonly unknown[]): Promis
     | undefined
   if (callback === undefined) return promise
   promise.then(
-    (value) => process.nextTick(callback, null, value),
+    (value) => process.nextTick(callback, null, ...(value === undefined ? [] : [value])),
     (error: Error) => process.nextTick(callback, error)
   )
   return undefined as unknown as Promise<T>

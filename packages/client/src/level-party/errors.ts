@@ -1,6 +1,6 @@
 // The errors of level-party, by their names; what they had no code for has that of its cause.
 
-type ErrorType = 'OpenError' | 'ReadError' | 'WriteError' | 'NotFoundError'
+type ErrorType = 'OpenError' | 'ReadError' | 'WriteError' | 'NotFoundError' | 'EncodingError'
 
 /** An error of an operation; `cause` is the `LevelError` or `PartyError` behind it. */
 export class LevelPartyError extends Error {
@@ -29,6 +29,12 @@ export function notFoundError(key: unknown): LevelPartyError {
   const cause = { message: `Key not found in database [${key}]`, code: 'LEVEL_NOT_FOUND' }
   const error = new LevelPartyError('NotFoundError', cause)
   return Object.assign(error, { cause: undefined, notFound: true, status: 404 })
+}
+
+/** For the `catch` of an iterator, which tells bad entries from a bad database. */
+export function throwEntryError(cause: unknown): never {
+  const isDecoding = (cause as { code?: string }).code === 'LEVEL_DECODE_ERROR'
+  throw new LevelPartyError(isDecoding ? 'EncodingError' : 'ReadError', cause)
 }
 
 /** For a promise's `catch`. */

@@ -3,7 +3,7 @@
 import { Readable } from 'node:stream'
 import type { AbstractIterator } from 'abstract-level'
 import { settle } from './callback.js'
-import { LevelPartyError, throwAs } from './errors.js'
+import { throwEntryError } from './errors.js'
 
 /** Called with an error, with an entry, or with neither at the end. */
 export type NextCallback<K, V> = (error: Error | null | undefined, key?: K, value?: V) => void
@@ -22,7 +22,7 @@ export class LevelPartyIterator<K, V> {
   next(): Promise<[K, V] | undefined>
   next(callback: NextCallback<K, V>): this
   next(callback?: NextCallback<K, V>): this | Promise<[K, V] | undefined> {
-    const entry = this.#iterator.next().catch(throwAs('ReadError'))
+    const entry = this.#iterator.next().catch(throwEntryError)
     if (callback === undefined) return entry
     entry.then(
       (found) => process.nextTick(callback, null, ...(found ?? [])),
@@ -70,10 +70,13 @@ export class ReadStream extends Readable {
     // A reader that reads while it is handed an entry asks again before all have been pushed.
     if (this.#status === 'reading') return
     this.#status = 'reading'
-    this.#iterator.nextv(size).then(
-      (entries) => this.#push(entries),
-      (error) => this.destroy(new LevelPartyError('ReadError', error))
-    )
+    this.#iterator
+      .nextv(size)
+      .catch(throwEntryError)
+      .then(
+        (entries) => this.#push(entries),
+        (error) => this.destroy(error)
+      )
   }
 
   override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
