@@ -1,6 +1,7 @@
 // rave-level's users change the import, and stop the processes that still run rave-level.
 
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { PartyLevel } from '@partyd/client'
 import { connectGuest } from '@partyd/client/many-level'
@@ -16,6 +17,7 @@ afterEach(async () => {
 })
 
 const HERE = fileURLToPath(new URL('.', import.meta.url))
+const UPGRADING = readFileSync(new URL('../../UPGRADING.md', import.meta.url), 'utf8')
 const VISITORS = ['ada', 'alan', 'grace', 'john']
 
 function start(...args: string[]): Command {
@@ -74,6 +76,8 @@ describe('a process that still leads by rave-level', () => {
       message: `The database at ${location} is locked by pid ${pid}, which is not partyd. Stop that process or let it use partyd too; never delete LOCK.`
     }
     await expect(db.open()).rejects.toMatchObject({ code: 'LEVEL_DATABASE_NOT_OPEN', cause })
+    const shown = cause.message.replace(location, '/srv/app/data').replace(String(pid), '1298')
+    expect(UPGRADING).toContain(`LevelError: ${shown}\n`)
     const guest = connectGuest(location)
     guest.get('key').catch(() => {})
     expect(await once(guest, 'error')).toMatchObject([cause])
