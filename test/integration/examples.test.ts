@@ -3,10 +3,14 @@
 
 import { readdirSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { Command } from '../harness/command.js'
 import { killDaemon } from '../harness/kill-daemon.js'
 import { findDaemons, Locations } from '../harness/locations.js'
+
+/** The longest of them, with kills, takes a few seconds on an idle machine. */
+const RUN_MS = 60_000
+vi.setConfig({ testTimeout: RUN_MS + 10_000 })
 
 const EXAMPLES = fileURLToPath(new URL('../../examples', import.meta.url))
 
@@ -27,7 +31,8 @@ function start(
   started.add(name)
   const command = new Command(process.execPath, [name, ...args], {
     cwd: EXAMPLES,
-    env: { ...process.env, ...env }
+    env: { ...process.env, ...env },
+    timeoutMs: RUN_MS
   })
   commands.push(command)
   return command

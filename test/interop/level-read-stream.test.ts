@@ -4,9 +4,11 @@ import { once } from 'node:events'
 import type { Readable } from 'node:stream'
 import { PartyLevel } from '@partyd/client'
 import { EntryStream, KeyStream, ValueStream } from 'level-read-stream'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { killDaemon } from '../harness/kill-daemon.js'
 import { Locations } from '../harness/locations.js'
+
+vi.setConfig({ testTimeout: 60_000 })
 
 const COUNT = 3000
 /** Long enough for all of them to be many times what is read ahead. */

@@ -6,7 +6,7 @@ import { PartyLevel } from '@partyd/client'
 import type { AbstractLevel } from 'abstract-level'
 import n3 from 'n3'
 import { Quadstore } from 'quadstore'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { Command } from '../harness/command.js'
 import { killDaemon } from '../harness/kill-daemon.js'
 import { Locations } from '../harness/locations.js'
@@ -38,6 +38,10 @@ async function openStore(): Promise<Quadstore> {
   return opened
 }
 
+/** It takes a few seconds on an idle machine. */
+const RUN_MS = 60_000
+vi.setConfig({ testTimeout: RUN_MS + 10_000 })
+
 const PROGRAM = fileURLToPath(new URL('quadstore-program.js', import.meta.url))
 const PEOPLE = ['ada', 'grace', 'alan']
 const COUNT = 100
@@ -47,7 +51,7 @@ describe('quadstore', () => {
   it('holds what three processes put while the daemon is killed, in all its indexes', async () => {
     for (const person of PEOPLE) {
       const args = [PROGRAM, location, person, String(COUNT)]
-      commands.push(new Command(process.execPath, args))
+      commands.push(new Command(process.execPath, args, { timeoutMs: RUN_MS }))
     }
     for (let kill = 0; kill < 3; kill++) await killDaemon(location)
     for (const command of commands) expect((await command.succeeded()).stderr).toBe('')

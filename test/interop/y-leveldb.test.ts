@@ -3,7 +3,7 @@
 
 import { fileURLToPath } from 'node:url'
 import { PartyLevel } from '@partyd/client'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { LeveldbPersistence } from 'y-leveldb'
 import * as Y from 'yjs'
 import { Command } from '../harness/command.js'
@@ -18,6 +18,10 @@ afterEach(async () => {
   await Promise.all(open.splice(0).map((persistence) => persistence.destroy()))
   await locations.reap()
 })
+
+/** It takes a few seconds on an idle machine. */
+const RUN_MS = 60_000
+vi.setConfig({ testTimeout: RUN_MS + 10_000 })
 
 const PROGRAM = fileURLToPath(new URL('y-leveldb-program.js', import.meta.url))
 const NAMES = ['letter', 'minutes', 'novel']
@@ -35,7 +39,7 @@ describe('documents of y-leveldb', () => {
     const texts = NAMES.map((name) => `This is the ${name}. `.repeat(8))
     for (const [index, name] of NAMES.entries()) {
       const args = [PROGRAM, location, name, texts[index] as string]
-      commands.push(new Command(process.execPath, args))
+      commands.push(new Command(process.execPath, args, { timeoutMs: RUN_MS }))
     }
     for (let kill = 0; kill < KILLS; kill++) await killDaemon(location)
     for (const [index, command] of commands.entries()) {
