@@ -66,7 +66,7 @@ export class Command {
   async printed(condition: (lines: string[]) => boolean): Promise<void> {
     while (!condition(this.lines)) {
       if (!this.isRunning) throw this.#error('ended before it had printed what was expected')
-      await Promise.race([once(this.child.stdout as Readable, 'data'), once(this.child, 'exit')])
+      await Promise.race([once(this.child.stdout as Readable, 'data'), this.finished])
     }
   }
 

@@ -15,8 +15,9 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const PACKAGES = ['shared', 'daemon', 'client'] as const
 type Package = (typeof PACKAGES)[number]
 
-/** The client's own package, unpacked. */
+/** The client's own package, unpacked, without what only programs written for level-party load. */
 const CLIENT_BYTES_MAX = 100_000
+const LEVEL_PARTY_BYTES_MAX = 25_000
 
 const folders = new Locations()
 const locations = new Locations()
@@ -90,9 +91,10 @@ describe('the packages', () => {
     const files = readdirSync(join(directory, 'package'), { recursive: true, encoding: 'utf8' })
       .filter((path) => statSync(join(directory, 'package', path)).isFile())
       .sort()
-    const bytes = files
-      .map((path) => statSync(join(directory, 'package', path)).size)
-      .reduce((sum, size) => sum + size, 0)
+    const measure = (paths: readonly string[]): number =>
+      paths.reduce((sum, path) => sum + statSync(join(directory, 'package', path)).size, 0)
+    const levelParty = files.filter((path) => path.startsWith('dist/level-party'))
+    const bytes = measure(files) - measure(levelParty)
     console.log(
       `${name}: ${files.length} files, ${bytes} bytes unpacked, ${statSync(tarballs[name]).size} packed`
     )
@@ -104,6 +106,7 @@ describe('the packages', () => {
       'workspace:'
     )
     if (name === 'client') expect(bytes).toBeLessThanOrEqual(CLIENT_BYTES_MAX)
+    expect(measure(levelParty)).toBeLessThanOrEqual(LEVEL_PARTY_BYTES_MAX)
   })
 
   it.each(PACKAGES)('%s passes publint', async (name) => {
@@ -206,6 +209,18 @@ describe('the SDK', () => {
       const guest = connectGuest(process.argv[2])
       guest.put('key', 'value').then(() => guest.get('key')).then(console.log)`
     expect(await runFile('guest.cjs', source, location)).toBe('value\n')
+  })
+
+  it.each([
+    ['require()', 'party.cjs', `const level = require('@partyd/client/level-party')`],
+    ['import', 'party.mjs', `import level from '@partyd/client/level-party'`]
+  ])("is level-party's function by %s", async (_by, name, line) => {
+    const source = `${line}
+      const db = level(process.argv[2], { valueEncoding: 'json' })
+      db.put('key', { n: 1 }, () => db.get('key', (error, value) => console.log(error, value)))`
+    const location = locations.create()
+    expect(await runFile(name, source, location)).toBe('null { n: 1 }\n')
+    expectInstalledDaemon(location)
   })
 
   it('shares the database with a client of the workspace', async () => {
