@@ -1,3 +1,4 @@
 #!/usr/bin/env node
-// The executable. CommonJS so that it starts nothing before main() decides what is needed.
-import('../dist/cli.js').then(({ main }) => main(process.argv.slice(2)))
+// The executable. A daemon that a client spawns takes the short way; CommonJS, so that it can.
+if (process.argv.includes('--auto')) require('../lib/serve.cjs')
+else import('../dist/cli.js').then(({ main }) => main(process.argv.slice(2)))

@@ -1,14 +1,7 @@
-// Entry of the executable. A spawned daemon takes the short way; everything a person types goes
-// through the command line library.
+// Entry of the executable for what a person types.
 
-import { parseDaemonArguments } from '@partyd/shared'
+import { runCommandLine } from './commands/command-line.js'
 
-export async function main(list: readonly string[]): Promise<void> {
-  if (list.includes('--auto')) {
-    const { serve } = await import('./daemon.js')
-    await serve(parseDaemonArguments(list))
-    return
-  }
-  const { runCommandLine } = await import('./commands/command-line.js')
-  await runCommandLine(list)
+export function main(list: readonly string[]): Promise<void> {
+  return runCommandLine(list)
 }
