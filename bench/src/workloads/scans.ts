@@ -1,0 +1,35 @@
+// The whole database, in every way that abstract-level knows, and short ranges.
+
+import type { Cell, Family } from '../cell.js'
+import type { Encoding, ScanMethod } from '../peers/peer.js'
+
+const METHODS: readonly ScanMethod[] = ['iterator', 'nextv', 'all', 'keys', 'reverse']
+const ENCODINGS: readonly Encoding[] = ['utf8', 'buffer']
+const SHORT = 20
+
+function scanCell(method: ScanMethod, encoding: Encoding): Cell {
+  return {
+    name: `scan-${method}-${encoding}`,
+    task: { kind: 'scan', method, encoding },
+    shape: { processes: 1, inFlight: 1 },
+    needs: [method === 'nextv' || method === 'all' ? 'nextv' : 'iterator'],
+    targets: method === 'iterator' ? [5] : []
+  }
+}
+
+function rangesCell(inFlight: number): Cell {
+  return {
+    name: `ranges-${SHORT}-1x${inFlight}`,
+    task: { kind: 'ranges', size: SHORT, encoding: 'utf8' },
+    shape: { processes: 1, inFlight },
+    needs: ['iterator']
+  }
+}
+
+export const scans: Family = {
+  name: 'scans',
+  cells: [
+    ...METHODS.flatMap((method) => ENCODINGS.map((encoding) => scanCell(method, encoding))),
+    ...[1, 16].map(rangesCell)
+  ]
+}
