@@ -12,7 +12,7 @@ export const classicLevel: Peer = {
   name: 'classic-level',
   description: 'classic-level 3 in process: no other process can use the location',
   processes: 'one',
-  abilities: ['point', 'sync', 'batch', 'getMany', 'iterator', 'nextv'],
+  abilities: ['point', 'sync', 'batch', 'getMany', 'iterator', 'nextv', 'buffer'],
   require: () => void resolvePackage('classic-level'),
   open: async (address, { cacheBytes }) => {
     const { ClassicLevel } = await loadPackage<ClassicLevelModule>('classic-level')

@@ -29,7 +29,7 @@ function createPartyd(name: string, description: string, checkout: string): Peer
     name,
     description,
     processes: 'many',
-    abilities: ['point', 'sync', 'batch', 'getMany', 'iterator', 'nextv'],
+    abilities: ['point', 'sync', 'batch', 'getMany', 'iterator', 'nextv', 'buffer'],
     require: () => {
       const entry = entryOf(checkout)
       if (!existsSync(entry)) throw new Error(`there is no ${entry}`)

@@ -74,4 +74,4 @@ export interface Peer {
   open(address: string, options: ServeOptions): Promise<Store>
 }
 
-export type Ability = 'point' | 'sync' | 'batch' | 'getMany' | 'iterator' | 'nextv' | 'echo'
+export type Ability = 'point' | 'sync' | 'batch' | 'getMany' | 'iterator' | 'nextv' | 'buffer' | 'echo'

@@ -21,7 +21,7 @@ export const raveLevel: Peer = {
   name: 'rave-level',
   description: 'rave-level 1.0, a follower; the leader is another process',
   processes: 'many',
-  abilities: ['point', 'batch', 'getMany', 'iterator', 'nextv'],
+  abilities: ['point', 'batch', 'getMany', 'iterator', 'nextv', 'buffer'],
   require: () => void resolvePackage('rave-level'),
   serve: (directory, options) => startHost('rave-level', directory, options),
   host: async (directory) => {

@@ -12,7 +12,10 @@ function scanCell(method: ScanMethod, encoding: Encoding): Cell {
     name: `scan-${method}-${encoding}`,
     task: { kind: 'scan', method, encoding },
     shape: { processes: 1, inFlight: 1 },
-    needs: [method === 'nextv' || method === 'all' ? 'nextv' : 'iterator'],
+    needs: [
+      method === 'nextv' || method === 'all' ? 'nextv' : 'iterator',
+      ...(encoding === 'buffer' ? (['buffer'] as const) : [])
+    ],
     targets: method === 'iterator' ? [5] : []
   }
 }
