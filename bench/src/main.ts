@@ -3,113 +3,131 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import type { Cell, Measurement } from './cell.js'
 import { installPeers } from './install.js'
+import { describeMachine } from './machine.js'
 import { type Options, parseOptions, USAGE } from './options.js'
-import { ON_DEMAND, PEERS, peerNamed } from './peers/all.js'
 import { BASE_VARIABLE } from './peers/partyd.js'
-import type { Peer } from './peers/peer.js'
+import { renderCell, writeReport } from './report.js'
+import type { FamilyResult, Results } from './results.js'
 import { Runner } from './runner.js'
-import { cellTable, targetTable } from './tables.js'
-import { judge, TARGETS } from './targets.js'
-import { FAMILIES } from './workloads/all.js'
+import { type Selection, select } from './selection.js'
+import { targetTable } from './tables.js'
+import { judge } from './targets.js'
 
 const HERE = fileURLToPath(new URL('..', import.meta.url))
 
 const options = parseOptions(process.argv.slice(2), HERE)
+const selection = select(options)
 if (options.action === 'help') console.log(USAGE)
-else if (options.action === 'list') listCells()
-else await run(options)
+else if (options.action === 'list') list(selection)
+else await run(options, selection)
 
-function isWanted(cell: Cell): boolean {
-  const { only, targets } = options
-  if (only !== undefined && !only.test(cell.name)) return false
-  return targets.length === 0 || (cell.targets ?? []).some((row) => targets.includes(row))
-}
-
-function listCells(): void {
-  for (const { name, cells } of FAMILIES) {
+function list({ families }: Selection): void {
+  for (const { name, cells } of families) {
     console.log(name)
-    for (const cell of cells.filter(isWanted)) console.log(`  ${cell.name}`)
+    for (const cell of cells) console.log(`  ${cell.name}`)
   }
 }
 
-async function run(options: Options): Promise<void> {
+async function run(options: Options, selection: Selection): Promise<void> {
   if (options.mayInstall) installPeers(HERE)
   if (options.base !== undefined) process.env[BASE_VARIABLE] = resolve(options.base)
   const root = mkdtempSync(join(resolve(options.root), 'partyd-bench-'))
-  const profileArgs = profileArguments(options)
-  const runner = new Runner({
-    peers: selectPeers(options),
-    rounds: options.rounds,
-    isQuick: options.isQuick,
-    root,
-    serviceArgs: profileArgs,
-    clientArgs: profileArgs,
-    onMissing: (peer, why) => console.log(`\nmissing: ${peer}: ${why}`),
-    onFailure: (cell, entrant, error) => {
-      console.error(`\nFAILED: ${entrant} in ${cell}: ${error.stack}`)
-      process.exitCode = 1
-    }
-  })
-  const end = (): void => {
-    void runner.clear().finally(() => process.exit(1))
-  }
-  process.once('SIGINT', end)
-  process.once('SIGTERM', end)
+  const missing = new Map<string, string>()
+  const runner = createRunner(options, selection, root, missing)
+  endOnSignal(runner)
   try {
-    const measurements = await runFamilies(runner)
-    report(measurements)
+    const results = await collect(options, selection, root, runner, missing)
+    const { verdicts } = results
+    if (verdicts.length > 0) console.log(`\nTargets\n${targetTable(verdicts)}`)
+    if (options.output === undefined) return
+    await writeReport(results, resolve(options.output), join(HERE, 'BOUNDS.md'))
   } finally {
     await runner.clear()
     rmSync(root, { recursive: true, force: true })
   }
 }
 
-async function runFamilies(runner: Runner): Promise<Measurement[]> {
-  const all: Measurement[] = []
-  for (const { name, cells } of FAMILIES) {
-    const wanted = cells.filter(isWanted)
-    if (wanted.length === 0) continue
-    const startedAt = Date.now()
-    for (const cell of wanted) {
-      const measurements = await runner.runCell(cell)
-      if (measurements.length === 0) continue
-      console.log(`\n${cell.name}\n${cellTable(measurements)}`)
-      all.push(...measurements)
+function createRunner(
+  { rounds, isQuick, profile }: Options,
+  { peers }: Selection,
+  root: string,
+  missing: Map<string, string>
+): Runner {
+  return new Runner({
+    peers,
+    rounds,
+    isQuick,
+    root,
+    nodeArgs: profileArguments(profile),
+    onMissing: (peer, why) => {
+      missing.set(peer, why)
+      console.log(`\nmissing: ${peer}: ${why}`)
+    },
+    onFailure: (cell, entrant, error) => {
+      console.error(`\nFAILED: ${entrant} in ${cell}: ${error.stack}`)
+      process.exitCode = 1
     }
-    await runner.clear()
-    console.log(`\n${name} took ${Math.round((Date.now() - startedAt) / 1000)} s`)
-  }
-  return all
-}
-
-function report(measurements: readonly Measurement[]): void {
-  const measured = new Set(measurements.map(({ cell }) => cell))
-  const verdicts = judge(measurements).filter(({ target }) => measured.has(target.cell))
-  if (verdicts.length > 0) console.log(`\nTargets\n${targetTable(verdicts)}`)
-}
-
-function selectPeers(options: Options): readonly Peer[] {
-  const { peers, targets } = options
-  const extra = [...options.with, ...(options.base === undefined ? [] : ['base'])]
-  if (peers !== undefined) return [...peers, ...extra].map(peerNamed)
-  const isNeeded = targets.length === 0 ? () => true : isNeededFor(targets)
-  return PEERS.filter(({ name }) => {
-    if (extra.includes(name)) return true
-    return !ON_DEMAND.includes(name) && isNeeded(name)
   })
 }
 
-/** Whether a peer takes part in these rows of the targets. */
-function isNeededFor(rows: readonly number[]): (name: string) => boolean {
-  const targets = TARGETS.filter(({ row }) => rows.includes(row))
-  const needed = new Set(targets.flatMap(({ entrant, against }) => [entrant, against]))
-  return (name) => needed.has(name)
+async function collect(
+  { rounds, isQuick }: Options,
+  { peers, families }: Selection,
+  root: string,
+  runner: Runner,
+  missing: ReadonlyMap<string, string>
+): Promise<Results> {
+  const date = new Date().toISOString()
+  const machine = describeMachine(root)
+  console.log(`One fdatasync takes ${machine.fdatasyncMs.toFixed(3)} ms here`)
+  const results: FamilyResult[] = []
+  for (const family of families) results.push(await runFamily(runner, family))
+  const measurements = results.flatMap((family) => family.measurements)
+  const wanted = new Set(families.flatMap(({ cells }) => cells.map(({ name }) => name)))
+  return {
+    date,
+    machine,
+    rounds,
+    isQuick,
+    peers: peers.map(({ name, description }) => {
+      const why = missing.get(name)
+      return { name, description, ...(why !== undefined && { missing: why }) }
+    }),
+    families: results,
+    verdicts: judge(measurements, machine.fdatasyncMs).filter(({ target }) =>
+      wanted.has(target.cell)
+    )
+  }
 }
 
-function profileArguments({ profile }: Options): string[] {
-  if (profile === undefined) return []
-  mkdirSync(profile, { recursive: true })
-  return ['--cpu-prof', `--cpu-prof-dir=${resolve(profile)}`]
+async function runFamily(
+  runner: Runner,
+  { name, about, cells }: Selection['families'][number]
+): Promise<FamilyResult> {
+  const startedAt = Date.now()
+  const measurements = []
+  for (const cell of cells) {
+    const ofCell = await runner.run(cell)
+    if (ofCell.length > 0) console.log(renderCell(ofCell))
+    measurements.push(...ofCell)
+  }
+  await runner.clear()
+  const seconds = Math.round((Date.now() - startedAt) / 1000)
+  console.log(`\n${name}: ${seconds} s`)
+  return { name, about, seconds, measurements }
+}
+
+function endOnSignal(runner: Runner): void {
+  for (const signal of ['SIGINT', 'SIGTERM']) {
+    process.once(signal, () => {
+      void runner.clear().finally(() => process.exit(1))
+    })
+  }
+}
+
+function profileArguments(directory: string | undefined): string[] {
+  if (directory === undefined) return []
+  mkdirSync(directory, { recursive: true })
+  return ['--cpu-prof', `--cpu-prof-dir=${resolve(directory)}`]
 }

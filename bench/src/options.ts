@@ -13,8 +13,9 @@ export const USAGE = `pnpm bench [options]
   --rounds <n>         counted rounds, behind one that warms up (default 5)
   --quick              small databases and short turns: to try the benchmark itself
   --directory <path>   where the databases are made (default: the system's temporary directory)
-  --output <path>      where results.json, RESULTS.md and charts go (default: bench/)
-  --dry                print results and write nothing
+  --output <path>      write results.json, RESULTS.md and charts there; a full run
+                       writes them to bench/ unless this says otherwise
+  --dry                write nothing
   --profile <path>     write processor profiles of daemons and clients there
   --list               list the cells and end
   --no-install         do not install the peers; those that are not there are missing
@@ -61,6 +62,10 @@ export function parseOptions(args: readonly string[], defaultOutput: string): Op
       help: { type: 'boolean' }
     }
   })
+  // Part of the results would take the place of all of them.
+  const isPart = Boolean(
+    values.only ?? values.target ?? values.peers ?? values.base ?? values.quick
+  )
   return {
     only: values.only === undefined ? undefined : new RegExp(values.only),
     targets: (values.target ?? []).map((row) => positive('target', row)),
@@ -71,7 +76,7 @@ export function parseOptions(args: readonly string[], defaultOutput: string): Op
     rounds: values.rounds === undefined ? DEFAULT_ROUNDS : positive('rounds', values.rounds),
     isQuick: values.quick ?? false,
     root: values.directory ?? tmpdir(),
-    output: values.dry ? undefined : (values.output ?? defaultOutput),
+    output: values.dry ? undefined : (values.output ?? (isPart ? undefined : defaultOutput)),
     profile: values.profile,
     action: values.help ? 'help' : values.list ? 'list' : 'run'
   }

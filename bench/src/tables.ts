@@ -1,61 +1,46 @@
 // The results as tables of Markdown, which read as well on a terminal.
 
-import type { Measurement } from './cell.js'
+import { METRICS, type Measurement, type Metric, valuesOf } from './figures.js'
 import { paired, spreadOf } from './statistics.js'
 import type { Verdict } from './targets.js'
 
 /** Who the others are compared to. */
 const OWN = 'partyd'
 
+/** All entrants of one cell. */
 export function cellTable(measurements: readonly Measurement[]): string {
   const own = measurements.find(({ entrant }) => entrant === OWN) ?? measurements[0]
-  const rows = measurements.map((measurement) => cellRow(measurement, own))
+  if (own === undefined) return ''
+  const [main, ...others] = metricsOf(own)
+  if (main === undefined) return ''
   const head = [
     '',
-    'operations/s',
+    METRICS[main],
     'min … max',
-    `${own?.entrant ?? OWN} is × of it`,
-    'p50 µs',
-    'p99 µs',
-    'client µs/op',
-    'daemon µs/op'
+    `${own.entrant} ÷ it`,
+    ...others.map((metric) => METRICS[metric])
   ]
+  const rows = measurements.map((measurement) => {
+    const { median, min, max } = spreadOf(valuesOf(measurement, main))
+    return [
+      measurement.entrant,
+      rounded(median),
+      `${rounded(min)} … ${rounded(max)}`,
+      measurement === own ? '' : ratio(own, measurement, main),
+      ...others.map((metric) => rounded(spreadOf(valuesOf(measurement, metric)).median))
+    ]
+  })
   return table(head, rows)
-}
-
-function cellRow(measurement: Measurement, own: Measurement | undefined): string[] {
-  const { entrant, turns } = measurement
-  const rates = turns.map((turn) => turn.operationsPerSecond)
-  const { median, min, max } = spreadOf(rates)
-  const mid = (of: (turn: (typeof turns)[number]) => number): string =>
-    significant(spreadOf(turns.map(of)).median)
-  const ratio =
-    own === undefined || own === measurement
-      ? ''
-      : paired(
-          own.turns.map((turn) => turn.operationsPerSecond),
-          rates
-        ).median.toFixed(2)
-  return [
-    entrant,
-    count(median),
-    `${count(min)} … ${count(max)}`,
-    ratio,
-    mid((turn) => turn.p50Us),
-    mid((turn) => turn.p99Us),
-    mid((turn) => turn.clientUs),
-    mid((turn) => turn.serviceUs)
-  ]
 }
 
 export function targetTable(verdicts: readonly Verdict[]): string {
   const rows = verdicts.map(({ target, measured, result }) => [
     String(target.row),
     target.what,
-    target.against,
+    target.against ?? '',
     measured === undefined
       ? '–'
-      : `${amount(measured.median)} (${amount(measured.min)} … ${amount(measured.max)})`,
+      : `${precise(measured.median)} (${precise(measured.min)} … ${precise(measured.max)})`,
     `${target.wanted === 'at least' ? '≥' : '≤'} ${target.floor}`,
     target.aim === undefined ? '' : String(target.aim),
     result
@@ -73,15 +58,24 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
   return [line(head), rule, ...rows.map(line)].join('\n')
 }
 
-function count(value: number): string {
-  return value >= 100 ? Math.round(value).toLocaleString('en') : significant(value)
+function metricsOf(measurement: Measurement): Metric[] {
+  return (Object.keys(METRICS) as Metric[]).filter(
+    (metric) => valuesOf(measurement, metric).length > 0
+  )
 }
 
-function significant(value: number): string {
+function ratio(own: Measurement, other: Measurement, metric: Metric): string {
+  return precise(paired(valuesOf(own, metric), valuesOf(other, metric)).median)
+}
+
+/** Three digits, or a whole number. */
+export function rounded(value: number): string {
+  if (Number.isNaN(value)) return '–'
   if (value >= 100) return Math.round(value).toLocaleString('en')
-  return Number.isNaN(value) ? '–' : String(Number(value.toPrecision(3)))
+  return String(Number(value.toPrecision(3)))
 }
 
-function amount(value: number): string {
-  return Number.isNaN(value) ? '–' : value.toFixed(2)
+function precise(value: number): string {
+  if (Number.isNaN(value)) return '–'
+  return Math.abs(value) < 10 ? value.toFixed(2) : rounded(value)
 }

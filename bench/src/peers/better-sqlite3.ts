@@ -82,7 +82,10 @@ function createSqliteStore(db: Database): Store {
 function createScan(db: Database): (options: ScanOptions, onEntry: OnEntry) => void {
   const select = (columns: string, order: string): Statement =>
     db.prepare(`SELECT ${columns} FROM kv WHERE key >= ? ORDER BY key ${order} LIMIT ?`)
-  const entries = { ASC: select('key, value', 'ASC').raw(), DESC: select('key, value', 'DESC').raw() }
+  const entries = {
+    ASC: select('key, value', 'ASC').raw(),
+    DESC: select('key, value', 'DESC').raw()
+  }
   const keys = select('key', 'ASC').pluck()
   return ({ method, gte = '', limit = -1 }, onEntry) => {
     if (method === 'keys') {

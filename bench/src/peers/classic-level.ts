@@ -2,7 +2,7 @@
 
 import { type AnyLevel, createStore } from './abstract-level-store.js'
 import { loadPackage, resolvePackage } from './packages.js'
-import type { Peer } from './peer.js'
+import type { Peer, Store } from './peer.js'
 
 interface ClassicLevelModule {
   ClassicLevel: new (location: string, options: { cacheSize?: number }) => AnyLevel
@@ -14,11 +14,14 @@ export const classicLevel: Peer = {
   processes: 'one',
   abilities: ['point', 'sync', 'batch', 'getMany', 'iterator', 'nextv', 'buffer'],
   require: () => void resolvePackage('classic-level'),
-  open: async (address, { cacheBytes }) => {
-    const { ClassicLevel } = await loadPackage<ClassicLevelModule>('classic-level')
-    const cache = cacheBytes === undefined ? {} : { cacheSize: cacheBytes }
-    const db = new ClassicLevel(address, cache)
-    await db.open()
-    return createStore(db)
-  }
+  openCold: (directory) => openClassicLevel(directory),
+  open: (address, { cacheBytes }) => openClassicLevel(address, cacheBytes)
+}
+
+async function openClassicLevel(location: string, cacheBytes?: number): Promise<Store> {
+  const { ClassicLevel } = await loadPackage<ClassicLevelModule>('classic-level')
+  const cache = cacheBytes === undefined ? {} : { cacheSize: cacheBytes }
+  const db = new ClassicLevel(location, cache)
+  await db.open()
+  return createStore(db)
 }

@@ -37,14 +37,17 @@ export const levelParty: Peer = {
     const db = await openLevelParty(directory)
     return () => db.close()
   },
-  open: async (address): Promise<Store> => {
-    const db = await openLevelParty(address)
-    return {
-      get: (key) => db.get(key),
-      put: (key, value) => db.put(key, value),
-      batch: (entries) => db.batch(entries),
-      getMany: (keys) => db.getMany(keys),
-      close: () => db.close()
-    }
+  openCold: openStore,
+  open: openStore
+}
+
+async function openStore(location: string): Promise<Store> {
+  const db = await openLevelParty(location)
+  return {
+    get: (key) => db.get(key),
+    put: (key, value) => db.put(key, value),
+    batch: (entries) => db.batch(entries),
+    getMany: (keys) => db.getMany(keys),
+    close: () => db.close()
   }
 }

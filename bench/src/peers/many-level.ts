@@ -24,14 +24,7 @@ interface ClassicLevelModule {
   ClassicLevel: new (location: string) => AnyLevel
 }
 
-const ABILITIES: readonly Ability[] = [
-  'point',
-  'batch',
-  'getMany',
-  'iterator',
-  'nextv',
-  'buffer'
-]
+const ABILITIES: readonly Ability[] = ['point', 'batch', 'getMany', 'iterator', 'nextv', 'buffer']
 
 export const manyLevel: Peer = {
   name: 'many-level',

@@ -1,6 +1,6 @@
 // partyd as a checkout has built it: the daemon in the foreground, its clients by the SDK.
 
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { startProcess } from '../processes/service-process.js'
@@ -35,11 +35,11 @@ function createPartyd(name: string, description: string, checkout: string): Peer
       if (!existsSync(entry)) throw new Error(`there is no ${entry}`)
     },
     serve: (directory, options) => servePartyd(directory, options, checkout),
-    open: async (address): Promise<Store> => {
-      const { PartyLevel } = await loadClient(checkout)
-      const db = new PartyLevel<string, string>(address, { autospawn: false })
-      await db.open()
-      return createStore(db as unknown as AnyLevel)
+    open: (address) => openPartyLevel(checkout, address, { autospawn: false }),
+    openCold: (directory) => openCold(checkout, directory),
+    leaderPid: (directory) => {
+      const published = readFileSync(join(directory, 'partyd.json'), 'utf8')
+      return (JSON.parse(published) as { pid: number }).pid
     }
   }
 }
@@ -57,6 +57,29 @@ export async function servePartyd(
     (output) => output.includes('"ready"')
   )
   return { ...daemon, address: directory }
+}
+
+async function openPartyLevel(
+  checkout: string,
+  location: string,
+  options: { autospawn: boolean }
+): Promise<Store> {
+  const { PartyLevel } = await loadClient(checkout)
+  const db = new PartyLevel<string, string>(location, options)
+  await db.open()
+  return createStore(db as unknown as AnyLevel)
+}
+
+async function openCold(checkout: string, directory: string): Promise<Store> {
+  const store = await openPartyLevel(checkout, directory, { autospawn: true })
+  return {
+    ...store,
+    close: async () => {
+      await store.close()
+      const { PartyLevel } = await loadClient(checkout)
+      await PartyLevel.stop(directory)
+    }
+  }
 }
 
 function entryOf(checkout: string): string {

@@ -70,8 +70,22 @@ export interface Peer {
   serve?(directory: string, options: ServeOptions): Promise<Service>
   /** Runs in a process of its own, which `serve` has started, and resolves when it serves. */
   host?(directory: string, options: ServeOptions): Promise<() => Promise<void>>
-  /** Runs in a client process. */
+  /**
+   * Opens a location on which nothing runs yet, as a user's first process does: whatever must be
+   * started is started by this. Runs in a client process, as does what follows.
+   */
+  openCold?(directory: string): Promise<Store>
+  /** The process whose end the others must survive, found from outside. Default: the first to open. */
+  leaderPid?(directory: string): number
   open(address: string, options: ServeOptions): Promise<Store>
 }
 
-export type Ability = 'point' | 'sync' | 'batch' | 'getMany' | 'iterator' | 'nextv' | 'buffer' | 'echo'
+export type Ability =
+  | 'point'
+  | 'sync'
+  | 'batch'
+  | 'getMany'
+  | 'iterator'
+  | 'nextv'
+  | 'buffer'
+  | 'echo'

@@ -30,5 +30,6 @@ export const raveLevel: Peer = {
     await db.getMany(['ready'])
     return () => db.close()
   },
+  openCold: async (directory) => createStore(await openRaveLevel(directory)),
   open: async (address) => createStore(await openRaveLevel(address))
 }

@@ -6,7 +6,7 @@ import type { Pace, Task, TaskReport } from '../tasks/task.js'
 
 /** Parameters and result of each call. */
 export interface ClientCalls {
-  /** Opens so many connections, in addition to those that are open. */
+  /** Opens connections until there are so many. */
   open: [{ peer: string; address: string; connections: number; options: ServeOptions }, undefined]
   /** Makes keys and values. */
   prepare: [DataShape, undefined]
@@ -14,6 +14,12 @@ export interface ClientCalls {
   fill: [undefined, undefined]
   /** Runs on the first so many connections. */
   run: [{ task: Task; connections: number; pace: Pace }, TaskReport]
+  /** Ends what `run` has begun; that call is answered then. */
+  halt: [undefined, undefined]
+  /** Opens as the first process on a location. */
+  openCold: [{ peer: string; directory: string }, undefined]
+  /** Puts one value; resolves with the milliseconds it took. */
+  putOne: [undefined, number]
   close: [undefined, undefined]
 }
 

@@ -16,10 +16,11 @@ type Handlers = {
 
 const stores: Store[] = []
 let prepared: DataSet | undefined
+let halt = new AbortController()
 
 const handlers: Handlers = {
   open: async ({ peer, address, connections, options }) => {
-    for (let opened = 0; opened < connections; opened++) {
+    while (stores.length < connections) {
       stores.push(await peerNamed(peer).open(address, options))
     }
     return undefined
@@ -32,8 +33,25 @@ const handlers: Handlers = {
     await fill(stores[0], preparedData())
     return undefined
   },
-  run: ({ task, connections, pace }) =>
-    runTask(task, stores.slice(0, connections), preparedData(), pace),
+  run: ({ task, connections, pace }) => {
+    halt = new AbortController()
+    return runTask(task, stores.slice(0, connections), preparedData(), pace, halt.signal)
+  },
+  halt: async () => {
+    halt.abort()
+    return undefined
+  },
+  openCold: async ({ peer, directory }) => {
+    const store = await peerNamed(peer).openCold?.(directory)
+    if (store === undefined) throw new Error(`The peer '${peer}' cannot be opened cold`)
+    stores.push(store)
+    return undefined
+  },
+  putOne: async () => {
+    const startedAt = performance.now()
+    await stores[0]?.put?.('key', 'value', false)
+    return performance.now() - startedAt
+  },
   close: async () => {
     for (const store of stores.splice(0)) await store.close()
     return undefined

@@ -24,13 +24,17 @@ const RANKS = 1001
 export async function runLanes(
   lanes: readonly Operation[],
   pace: Pace,
-  weight: number
+  weight: number,
+  signal?: AbortSignal
 ): Promise<TaskReport> {
   const samples = new Float64Array(SAMPLES)
   await sleep(Math.max(0, pace.startAt - Date.now()))
   const cpuBefore = process.cpuUsage()
   const startedAt = performance.now()
-  const deadline = startedAt + pace.durationMs
+  let deadline = startedAt + pace.durationMs
+  signal?.addEventListener('abort', () => {
+    deadline = 0
+  })
   let calls = 0
   let endedAt = startedAt
 

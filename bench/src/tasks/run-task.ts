@@ -3,21 +3,26 @@
 import { type DataSet, Random, type Read } from '../data-set.js'
 import type { Entry, Store } from '../peers/peer.js'
 import { type Operation, runLanes } from './lanes.js'
+import { createLargeWriteOperation } from './large-writes.js'
 import { createRangesOperation, createScanOperation } from './scans.js'
 import type { BatchTask, GetManyTask, Pace, PointTask, Task, TaskReport } from './task.js'
 
-/** @param stores the connections of this process, used by its lanes in turn */
+/**
+ * @param stores the connections of this process, used by its lanes in turn
+ * @param signal ends it before its time
+ */
 export async function runTask(
   task: Task,
   stores: readonly Store[],
   data: DataSet,
-  pace: Pace
+  pace: Pace,
+  signal?: AbortSignal
 ): Promise<TaskReport> {
   const lanes = Array.from({ length: pace.inFlight }, (_, lane) => {
     const store = stores[lane % stores.length] as Store
     return createOperation(task, store, data, new Random(pace.seed * 1009 + lane))
   })
-  return await runLanes(lanes, pace, weightOf(task, data))
+  return await runLanes(lanes, pace, weightOf(task, data), signal)
 }
 
 function weightOf(task: Task, data: DataSet): number {
@@ -35,6 +40,8 @@ function createOperation(task: Task, store: Store, data: DataSet, random: Random
       return createGetManyOperation(task, store, data, random)
     case 'scan':
       return createScanOperation(task, store, data)
+    case 'writeLarge':
+      return createLargeWriteOperation(task, store)
     case 'ranges':
       return createRangesOperation(task, store, data, random)
   }

@@ -13,6 +13,7 @@ export function createScanOperation(task: ScanTask, store: Store, data: DataSet)
   const scan = async (): Promise<void> => {
     let count = 0
     await store.scan?.(task, (key, value) => {
+      if (count === keys && task.mayHaveMore) return
       const index = isReverse ? keys - 1 - count : count
       data.checkKey(index, key)
       if (hasValues) data.checkValue(index, value)

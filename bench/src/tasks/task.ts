@@ -2,7 +2,7 @@
 
 import type { Encoding, ScanMethod } from '../peers/peer.js'
 
-export type Task = PointTask | BatchTask | GetManyTask | ScanTask | RangesTask
+export type Task = PointTask | BatchTask | GetManyTask | ScanTask | RangesTask | LargeWriteTask
 
 /** Gets and puts of random keys. */
 export interface PointTask {
@@ -30,6 +30,8 @@ export interface ScanTask {
   readonly kind: 'scan'
   readonly method: ScanMethod
   readonly encoding: Encoding
+  /** Whether keys of others may follow behind those of the data set. Default: false. */
+  readonly mayHaveMore?: boolean
 }
 
 /** Short ranges that begin at random keys; each range counts as an operation. */
@@ -37,6 +39,12 @@ export interface RangesTask {
   readonly kind: 'ranges'
   readonly size: number
   readonly encoding: Encoding
+}
+
+/** Puts of a few keys of its own, behind those of the data set, with values of this size. */
+export interface LargeWriteTask {
+  readonly kind: 'writeLarge'
+  readonly bytes: number
 }
 
 /** How long, and how much at a time. */

@@ -27,6 +27,7 @@ function getManyCell(inFlight: number): Cell {
 
 export const batches: Family = {
   name: 'batches',
+  about: 'Keys a second, in one process, one call at a time or 8 under way.',
   cells: [
     ...[10, 1000].flatMap((size) => IN_FLIGHT.map((inFlight) => batchCell(size, inFlight))),
     ...IN_FLIGHT.map(getManyCell)

@@ -17,6 +17,8 @@ const oneAfterAnother: Cell = {
 
 export const latency: Family = {
   name: 'latency',
+  about:
+    'One get after another; `latency-awake`: with a process of idle priority that keeps the processor from sleeping.',
   cells: [
     oneAfterAnother,
     {

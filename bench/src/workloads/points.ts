@@ -13,7 +13,7 @@ const PROCESSES = [1, 4, 16]
 const IN_FLIGHT = [1, 64, 256]
 
 /** These decide about targets, and are given longer turns. */
-const TARGET_MS = 1000
+const TARGET_MS = 800
 
 function targetsOf(kind: string, processes: number, inFlight: number): number[] {
   if (processes === 4 && inFlight === 64) return [1]
@@ -35,6 +35,8 @@ function pointCell(kind: string, processes: number, inFlight: number): Cell {
 
 export const points: Family = {
   name: 'points',
+  about:
+    '`get-4x64`: 4 processes, each with 64 operations under way. Mixed is half gets and half puts.',
   cells: PROCESSES.flatMap((processes) =>
     IN_FLIGHT.flatMap((inFlight) =>
       Object.keys(KINDS).map((kind) => pointCell(kind, processes, inFlight))

@@ -31,6 +31,8 @@ function rangesCell(inFlight: number): Cell {
 
 export const scans: Family = {
   name: 'scans',
+  about:
+    'Entries a second over everything, in one process; `ranges-20`: short ranges of 20 entries a second.',
   cells: [
     ...METHODS.flatMap((method) => ENCODINGS.map((encoding) => scanCell(method, encoding))),
     ...[1, 16].map(rangesCell)
