@@ -3,6 +3,7 @@
 import { METRICS, type Measurement, type Metric, valuesOf } from './figures.js'
 import { loadPackage } from './peers/packages.js'
 import { spreadOf } from './statistics.js'
+import { rounded } from './tables.js'
 
 export interface Chart {
   readonly file: string
@@ -10,13 +11,13 @@ export interface Chart {
   readonly svg: string
 }
 
-/** Bars in groups: a group for each cell, in it a bar for each entrant. */
+/** Panels side by side, each of one cell and with a scale of its own, and a bar for each entrant. */
 interface ChartPlan {
   readonly file: string
   readonly title: string
   readonly metric: Metric
-  /** Cells by what they are called in the chart. */
-  readonly groups: Readonly<Record<string, string>>
+  /** Cells by what their panels are called. */
+  readonly panels: Readonly<Record<string, string>>
 }
 
 interface EchartsModule {
@@ -34,19 +35,19 @@ const PLANS: readonly ChartPlan[] = [
     file: 'processes.svg',
     title: '4 processes, 64 operations under way in each',
     metric: 'operationsPerSecond',
-    groups: { get: 'get-4x64', put: 'put-4x64', mixed: 'mixed-4x64' }
+    panels: { get: 'get-4x64', put: 'put-4x64', mixed: 'mixed-4x64' }
   },
   {
     file: 'in-process.svg',
     title: '1 process, 256 operations under way',
     metric: 'operationsPerSecond',
-    groups: { get: 'get-1x256', put: 'put-1x256', mixed: 'mixed-1x256' }
+    panels: { get: 'get-1x256', put: 'put-1x256', mixed: 'mixed-1x256' }
   },
   {
     file: 'scans.svg',
     title: 'Scans of everything, as text',
     metric: 'operationsPerSecond',
-    groups: {
+    panels: {
       'for await': 'scan-iterator-utf8',
       nextv: 'scan-nextv-utf8',
       all: 'scan-all-utf8',
@@ -58,7 +59,7 @@ const PLANS: readonly ChartPlan[] = [
     file: 'batches.svg',
     title: 'Many keys in one call, 1 process',
     metric: 'operationsPerSecond',
-    groups: {
+    panels: {
       'batch of 10': 'batch-10-1x8',
       'batch of 1,000': 'batch-1000-1x8',
       'getMany of 100': 'getMany-100-1x8'
@@ -68,72 +69,112 @@ const PLANS: readonly ChartPlan[] = [
     file: 'latency.svg',
     title: 'One get after another: median time',
     metric: 'p50Us',
-    groups: { get: 'latency', 'get, processor awake': 'latency-awake' }
+    panels: { get: 'latency', 'get, processor awake': 'latency-awake' }
   }
 ]
 
-/** The same colour for the same entrant in every chart. */
-const COLOURS: Readonly<Record<string, string>> = {
-  partyd: '#d1495b',
-  'rave-level': '#30638e',
-  'many-level': '#7fb2d6',
-  'many-level-own': '#00798c',
-  'level-party': '#8d96a3',
-  'classic-level': '#edae49',
-  lmdb: '#66a182',
-  'better-sqlite3': '#2e4057',
-  redis: '#a37c82',
-  echo: '#c9c9c9'
-}
+const OWN = 'partyd'
+const OWN_COLOUR = '#c8344d'
+const OTHER_COLOUR = '#8fa3b5'
 
-const SIZE = { width: 860, height: 380 }
+/** Pixels. */
+const WIDTH = 960
+const TOP = 66
+const BAR = 26
+const NAMES = 118
+/** Right of each panel, for the number at the end of the longest bar. */
+const NUMBERS = 52
 
 /** Those for which there are measurements; none where ECharts is not installed. */
 export async function drawCharts(measurements: readonly Measurement[]): Promise<Chart[]> {
-  const plans = PLANS.filter(({ groups }) =>
-    measurements.some(({ cell }) => Object.values(groups).includes(cell))
+  const plans = PLANS.filter(({ panels }) =>
+    measurements.some(({ cell }) => Object.values(panels).includes(cell))
   )
   const echarts = await loadPackage<EchartsModule>('echarts').catch(() => undefined)
   if (echarts === undefined) return []
   return plans.map((plan) => ({
     file: plan.file,
     title: plan.title,
-    svg: draw(echarts, optionOf(plan, measurements))
+    svg: draw(echarts, plan, measurements)
   }))
 }
 
-function draw({ init }: EchartsModule, option: object): string {
-  const chart = init(null, null, { renderer: 'svg', ssr: true, ...SIZE })
-  chart.setOption(option)
+function draw({ init }: EchartsModule, plan: ChartPlan, all: readonly Measurement[]): string {
+  const cells = Object.values(plan.panels)
+  const measured = all.filter(({ cell }) => cells.includes(cell))
+  // The first entrant belongs on top, where the axis ends.
+  const entrants = [...new Set(measured.map(({ entrant }) => entrant))].reverse()
+  const height = TOP + entrants.length * BAR + 12
+  const chart = init(null, null, { renderer: 'svg', ssr: true, width: WIDTH, height })
+  chart.setOption(optionOf(plan, measured, entrants))
   const svg = chart.renderToSVGString()
   chart.dispose()
   return svg
 }
 
-function optionOf({ title, metric, groups }: ChartPlan, all: readonly Measurement[]): object {
-  const cells = Object.values(groups)
-  const entrants = new Set(
-    all.filter(({ cell }) => cells.includes(cell)).map(({ entrant }) => entrant)
-  )
-  const medianOf = (cell: string, entrant: string): number | null => {
-    const found = all.find((one) => one.cell === cell && one.entrant === entrant)
-    return found === undefined ? null : Math.round(spreadOf(valuesOf(found, metric)).median)
-  }
+function optionOf(
+  { title, metric, panels }: ChartPlan,
+  measured: readonly Measurement[],
+  entrants: readonly string[]
+): object {
+  const names = Object.keys(panels)
+  const width = (WIDTH - NAMES) / names.length
+  const left = (index: number): number => NAMES + index * width
   return {
     animation: false,
     // Readable on a dark page too.
     backgroundColor: '#ffffff',
-    title: { text: title, left: 12, top: 8, textStyle: { fontSize: 15 } },
-    legend: { bottom: 6, itemWidth: 14, itemHeight: 10 },
-    grid: { left: 84, right: 20, top: 56, bottom: 64 },
-    xAxis: { type: 'category', data: Object.keys(groups), axisTick: { show: false } },
-    yAxis: { type: 'value', name: METRICS[metric], nameTextStyle: { align: 'left' } },
-    series: [...entrants].map((entrant) => ({
+    title: [
+      { text: `${title}: ${METRICS[metric]}`, left: 8, top: 6, textStyle: { fontSize: 15 } },
+      ...names.map((text, index) => ({
+        text,
+        left: left(index),
+        top: 38,
+        textStyle: { fontSize: 13, fontWeight: 'normal' }
+      }))
+    ],
+    grid: names.map((_, index) => ({
+      left: left(index),
+      width: width - NUMBERS,
+      top: TOP,
+      height: entrants.length * BAR
+    })),
+    xAxis: names.map((_, index) => ({ type: 'value', gridIndex: index, show: false })),
+    yAxis: names.map((_, index) => ({
+      type: 'category',
+      gridIndex: index,
+      data: entrants,
+      axisTick: { show: false },
+      axisLabel: { show: index === 0 }
+    })),
+    series: Object.values(panels).map((cell, index) => ({
       type: 'bar',
-      name: entrant,
-      barGap: '8%',
-      itemStyle: { color: COLOURS[entrant] ?? '#555555' },
-      data: cells.map((cell) => medianOf(cell, entrant))
+      xAxisIndex: index,
+      yAxisIndex: index,
+      barWidth: '68%',
+      label: { show: true, position: 'right' },
+      data: entrants.map((entrant) => barOf(measured, cell, entrant, metric))
     }))
   }
+}
+
+function barOf(
+  measured: readonly Measurement[],
+  cell: string,
+  entrant: string,
+  metric: Metric
+): object {
+  const found = measured.find((one) => one.cell === cell && one.entrant === entrant)
+  if (found === undefined) return { value: null }
+  const value = spreadOf(valuesOf(found, metric)).median
+  return {
+    value,
+    itemStyle: { color: entrant === OWN ? OWN_COLOUR : OTHER_COLOUR },
+    label: { formatter: short(value) }
+  }
+}
+
+function short(value: number): string {
+  if (value >= 1e6) return `${(value / 1e6).toPrecision(3)} M`
+  return value >= 1e4 ? `${Math.round(value / 1e3)} k` : rounded(value)
 }
