@@ -23,6 +23,8 @@ export interface Cell {
   readonly entrants?: readonly Entrant[]
   /** The only peers that make sense here. Default: all. */
   readonly peers?: readonly string[]
+  /** Peers that are left out. Default: none. */
+  readonly without?: readonly string[]
   readonly data?: DataShape
   /** Bytes of block cache; when given, everything is read once beforehand. */
   readonly cacheBytes?: number
@@ -73,6 +75,7 @@ export interface Family {
 /** Whether a peer is able; where only one process can use a database, its shape must be of one. */
 export function canTakePart(peer: Peer, cell: Cell, shape: Shape): boolean {
   if (cell.peers !== undefined && !cell.peers.includes(peer.name)) return false
+  if (cell.without?.includes(peer.name)) return false
   if (!cell.needs.every((need) => peer.abilities.includes(need))) return false
   const connections = shape.processes * (shape.connections ?? 1)
   return peer.processes === 'many' || connections === 1

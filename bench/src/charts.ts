@@ -87,9 +87,11 @@ const NUMBERS = 52
 
 /** Those for which there are measurements; none where ECharts is not installed. */
 export async function drawCharts(measurements: readonly Measurement[]): Promise<Chart[]> {
-  const plans = PLANS.filter(({ panels }) =>
-    measurements.some(({ cell }) => Object.values(panels).includes(cell))
-  )
+  const measured = new Set(measurements.map(({ cell }) => cell))
+  const plans = PLANS.map((plan) => ({
+    ...plan,
+    panels: Object.fromEntries(Object.entries(plan.panels).filter(([, cell]) => measured.has(cell)))
+  })).filter(({ panels }) => Object.keys(panels).length > 0)
   const echarts = await loadPackage<EchartsModule>('echarts').catch(() => undefined)
   if (echarts === undefined) return []
   return plans.map((plan) => ({

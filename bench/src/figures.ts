@@ -27,10 +27,21 @@ export const METRICS: Readonly<Record<Metric, string>> = {
 export interface Measurement {
   readonly cell: string
   readonly entrant: string
-  readonly rounds: readonly Figures[]
+  /** Of each metric a value for each round, in the order of the rounds. */
+  readonly values: Readonly<Partial<Record<Metric, readonly number[]>>>
 }
 
-/** One figure of every round; empty when it was not measured. */
-export function valuesOf({ rounds }: Measurement, metric: Metric): number[] {
-  return rounds.flatMap((figures) => figures[metric] ?? [])
+export function createMeasurement(
+  cell: string,
+  entrant: string,
+  rounds: readonly Figures[]
+): Measurement {
+  const metrics = Object.keys(rounds[0] ?? {}) as Metric[]
+  const values = metrics.map((metric) => [metric, rounds.map((round) => round[metric] ?? 0)])
+  return { cell, entrant, values: Object.fromEntries(values) }
+}
+
+/** One metric of every round; empty when it was not measured. */
+export function valuesOf({ values }: Measurement, metric: Metric): readonly number[] {
+  return values[metric] ?? []
 }

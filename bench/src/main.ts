@@ -35,7 +35,11 @@ async function run(options: Options, selection: Selection): Promise<void> {
   const root = mkdtempSync(join(resolve(options.root), 'partyd-bench-'))
   const missing = new Map<string, string>()
   const runner = createRunner(options, selection, root, missing)
-  endOnSignal(runner)
+  const end = async (): Promise<void> => {
+    await runner.clear()
+    rmSync(root, { recursive: true, force: true })
+  }
+  endOnSignal(end)
   try {
     const results = await collect(options, selection, root, runner, missing)
     const { verdicts } = results
@@ -43,8 +47,7 @@ async function run(options: Options, selection: Selection): Promise<void> {
     if (options.output === undefined) return
     await writeReport(results, resolve(options.output), join(HERE, 'BOUNDS.md'))
   } finally {
-    await runner.clear()
-    rmSync(root, { recursive: true, force: true })
+    await end()
   }
 }
 
@@ -118,10 +121,10 @@ async function runFamily(
   return { name, about, seconds, measurements }
 }
 
-function endOnSignal(runner: Runner): void {
+function endOnSignal(end: () => Promise<void>): void {
   for (const signal of ['SIGINT', 'SIGTERM']) {
     process.once(signal, () => {
-      void runner.clear().finally(() => process.exit(1))
+      void end().finally(() => process.exit(1))
     })
   }
 }

@@ -16,7 +16,7 @@ export async function writeReport(
   mkdirSync(join(directory, 'charts'), { recursive: true })
   const charts = await drawCharts(results.families.flatMap(({ measurements }) => measurements))
   for (const { file, svg } of charts) writeFileSync(join(directory, 'charts', file), svg)
-  writeFileSync(join(directory, 'results.json'), `${JSON.stringify(results, replaceLong, 1)}\n`)
+  writeFileSync(join(directory, 'results.json'), renderJson(results))
   writeFileSync(join(directory, 'RESULTS.md'), renderReport(results, charts, bounds))
 }
 
@@ -79,9 +79,16 @@ function peerTable(peers: readonly PeerResult[]): string {
   return table(['peer', ''], rows)
 }
 
-/** Five digits are more than the machine can tell apart. */
-function replaceLong(_key: string, value: unknown): unknown {
-  return typeof value === 'number' ? Number(value.toPrecision(5)) : value
+/** Indented, but for lists of numbers; these have five digits, more than the machine can tell apart. */
+function renderJson(results: Results): string {
+  const shorten = (_key: string, value: unknown): unknown =>
+    typeof value === 'number' ? Number(value.toPrecision(5)) : value
+  const text = JSON.stringify(results, shorten, 1)
+  const onOneLine = text.replace(
+    /\[\s+([-+\d.e,\s]+?)\s+\]/g,
+    (_, list: string) => `[${list.replace(/\s+/g, ' ')}]`
+  )
+  return `${onOneLine}\n`
 }
 
 /** The measurements of one family, as the terminal shows them. */

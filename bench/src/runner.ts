@@ -9,7 +9,7 @@ import {
   type ExperimentContext
 } from './cell.js'
 import type { DataShape } from './data-set.js'
-import type { Figures, Measurement } from './figures.js'
+import { createMeasurement, type Figures, type Measurement } from './figures.js'
 import type { Peer } from './peers/peer.js'
 import { type Shape, Site } from './site.js'
 import type { Task } from './tasks/task.js'
@@ -110,7 +110,7 @@ export class Runner {
         else if (round > 0) rounds.get(contender.label)?.push(figures)
       }
     }
-    return [...rounds].map(([entrant, list]) => ({ cell: cell.name, entrant, rounds: list }))
+    return [...rounds].map(([entrant, list]) => createMeasurement(cell.name, entrant, list))
   }
 
   /** Undefined when the contender failed, now or before. */
@@ -176,9 +176,17 @@ export class Runner {
     if (peer === undefined) throw new Error(`The peer '${name}' takes no part in this run`)
     await peer.require()
     const cache = cacheBytes === undefined ? {} : { cacheBytes }
-    const site = await Site.start({ peer, data, root, nodeArgs, ...cache })
+    const site = new Site({ peer, data, root, nodeArgs, ...cache })
+    // Known before it has started, so that it is stopped with the others at any moment.
     this.#sites.set(id, site)
-    return site
+    try {
+      await site.start()
+      return site
+    } catch (error) {
+      this.#sites.delete(id)
+      await site.stop()
+      throw error
+    }
   }
 }
 

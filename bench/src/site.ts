@@ -39,24 +39,17 @@ export class Site {
   #service: Service | undefined
   #seed = 1
 
-  private constructor(options: SiteOptions) {
+  constructor(options: SiteOptions) {
     this.#options = options
     this.#directory = mkdtempSync(join(options.root, `${options.peer.name}-`))
   }
 
   /** Starts the peer and fills its database. */
-  static async start(options: SiteOptions): Promise<Site> {
-    const site = new Site(options)
-    try {
-      await site.#serve()
-      const [client] = await site.#ensureClients({ processes: 1, inFlight: 1 })
-      if (options.peer.abilities.includes('batch')) await client?.call('fill', undefined)
-      await site.rest()
-      return site
-    } catch (error) {
-      await site.stop()
-      throw error
-    }
+  async start(): Promise<void> {
+    await this.#serve()
+    const [client] = await this.#ensureClients({ processes: 1, inFlight: 1 })
+    if (this.#options.peer.abilities.includes('batch')) await client?.call('fill', undefined)
+    await this.rest()
   }
 
   /** The process that serves the location. */

@@ -237,7 +237,7 @@ export function judge(measurements: readonly Measurement[], fdatasyncMs: number)
 
 function measure(target: Target, measurements: readonly Measurement[]): Spread | undefined {
   const { metric = 'operationsPerSecond', cell } = target
-  const find = (entrant: string): number[] => {
+  const find = (entrant: string): readonly number[] => {
     const found = measurements.find((one) => one.cell === cell && one.entrant === entrant)
     return found === undefined ? [] : valuesOf(found, metric)
   }

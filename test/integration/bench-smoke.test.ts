@@ -53,31 +53,34 @@ function start(args: readonly string[]): Command {
 }
 
 describe('the benchmark', () => {
-  it('runs, checks what it reads, and writes results', async () => {
-    const only = `^(${Object.keys(CELLS).join('|')})$`
-    const output = join(directory, 'output')
-    const peers = 'partyd,classic-level,echo'
-    await start(['--only', only, '--peers', peers, '--output', output]).succeeded()
+  it(
+    'runs, checks what it reads, and writes results',
+    async () => {
+      const only = `^(${Object.keys(CELLS).join('|')})$`
+      const output = join(directory, 'output')
+      const peers = 'partyd,classic-level,echo'
+      await start(['--only', only, '--peers', peers, '--output', output]).succeeded()
 
-    const results = JSON.parse(readFileSync(join(output, 'results.json'), 'utf8')) as Results
-    const measurements = results.families.flatMap((family) => family.measurements)
-    const entrants = Object.fromEntries(
-      Object.keys(CELLS).map((name) => [
-        name,
-        measurements.filter(({ cell }) => cell === name).map(({ entrant }) => entrant)
-      ])
-    )
-    expect(entrants).toEqual(CELLS)
-    for (const { rounds } of measurements) {
-      expect(rounds).toHaveLength(1)
-      for (const figures of rounds) {
-        expect(figures.operationsPerSecond ?? figures.ms).toBeGreaterThan(0)
+      const results = JSON.parse(readFileSync(join(output, 'results.json'), 'utf8')) as Results
+      const measurements = results.families.flatMap((family) => family.measurements)
+      const entrants = Object.fromEntries(
+        Object.keys(CELLS).map((name) => [
+          name,
+          measurements.filter(({ cell }) => cell === name).map(({ entrant }) => entrant)
+        ])
+      )
+      expect(entrants).toEqual(CELLS)
+      for (const { values } of measurements) {
+        const rounds = values.operationsPerSecond ?? values.ms
+        expect(rounds).toEqual([expect.any(Number)])
+        expect(rounds?.[0]).toBeGreaterThan(0)
       }
-    }
-    expect(results.verdicts.map(({ result }) => result)).toContain('not measured')
-    const report = readFileSync(join(output, 'RESULTS.md'), 'utf8')
-    for (const cell of Object.keys(CELLS)) expect(report).toContain(`### ${cell}\n`)
-  }, RUN_MS)
+      expect(results.verdicts.map(({ result }) => result)).toContain('not measured')
+      const report = readFileSync(join(output, 'RESULTS.md'), 'utf8')
+      for (const cell of Object.keys(CELLS)) expect(report).toContain(`### ${cell}\n`)
+    },
+    RUN_MS
+  )
 
   it('says what is missing and goes on', async () => {
     // Without a redis-server on PATH, whether or not its client is installed.

@@ -4,7 +4,6 @@
 import { execFileSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { loadPackage, resolvePackage } from './packages.js'
 import type { Entry, OnEntry, Peer, ScanOptions, Store } from './peer.js'
 
@@ -45,14 +44,13 @@ export const betterSqlite3: Peer = {
 
 /** It fetches a binary or compiles one, which takes a while: only when it is asked for. */
 function requireBuilt(): void {
-  const entry = resolvePackage('better-sqlite3')
-  if (existsSync(join(entry, '../../build/Release/better_sqlite3.node'))) return
-  const cwd = fileURLToPath(new URL('../..', import.meta.url))
-  const npx = ['--yes', 'pnpm@10.34.9', '--config.ignoredBuiltDependencies=', 'rebuild']
+  const directory = join(resolvePackage('better-sqlite3'), '../..')
+  if (existsSync(join(directory, 'build/Release/better_sqlite3.node'))) return
   console.log('Building better-sqlite3')
-  execFileSync('npx', [...npx, 'better-sqlite3'], { cwd, stdio: 'ignore' })
-  if (!existsSync(join(entry, '../../build/Release/better_sqlite3.node'))) {
-    throw new Error('better-sqlite3 could be neither fetched nor compiled')
+  try {
+    execFileSync('npm', ['run', 'install'], { cwd: directory, stdio: 'ignore' })
+  } catch (cause) {
+    throw new Error('better-sqlite3 could be neither fetched nor compiled', { cause })
   }
 }
 

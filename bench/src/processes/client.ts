@@ -32,7 +32,9 @@ export class Client {
     return new Promise((resolve, reject) => {
       const id = this.#nextId++
       this.#waiting.set(id, { resolve: resolve as Waiting['resolve'], reject })
-      this.#child.send({ id, name, parameters })
+      this.#child.send({ id, name, parameters }, (error) => {
+        if (error !== null) reject(error)
+      })
     })
   }
 

@@ -11,7 +11,7 @@ function batchCell(size: number, inFlight: number): Cell {
     shape: { processes: 1, inFlight },
     needs: ['batch'],
     targets: size === 1000 ? [6] : [],
-    durationMs: 700
+    durationMs: 500
   }
 }
 

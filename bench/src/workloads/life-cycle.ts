@@ -3,7 +3,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Experiment, ExperimentContext, Family } from '../cell.js'
-import type { Measurement } from '../figures.js'
+import { createMeasurement, type Measurement } from '../figures.js'
 import type { Peer } from '../peers/peer.js'
 import { Client } from '../processes/client.js'
 
@@ -55,7 +55,7 @@ async function timeInTurn(
       rmSync(directory, { recursive: true })
     }
   }
-  return entrants.map(({ entrant }, index) => ({ cell, entrant, rounds: times[index] ?? [] }))
+  return entrants.map(({ entrant }, index) => createMeasurement(cell, entrant, times[index] ?? []))
 }
 
 /** A process that opens nothing: its modules are loaded and it has answered. */

@@ -3,7 +3,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { DEFAULT_DATA, type Experiment, type ExperimentContext, type Family } from '../cell.js'
-import type { Figures } from '../figures.js'
+import { createMeasurement, type Figures } from '../figures.js'
 import { ownMegabytes } from '../processes/processor-time.js'
 import type { Site } from '../site.js'
 
@@ -47,7 +47,7 @@ async function measureRounds(
     await site.restart()
     list.push({ megabytes: await measure(site) })
   }
-  return [{ cell, entrant, rounds: list }]
+  return [createMeasurement(cell, entrant, list)]
 }
 
 /** Each has read something, and then nothing happens. */
