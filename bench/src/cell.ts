@@ -30,6 +30,8 @@ export interface Cell {
   readonly cacheBytes?: number
   /** Milliseconds of a turn. Default: 350. */
   readonly durationMs?: number
+  /** Milliseconds of the turn that does not count. Default: as the others. */
+  readonly warmUpMs?: number
   /** Something that goes on during all turns; returns what ends it. */
   background?(siteOf: (peer: string) => Promise<Site>): Promise<() => Promise<void>>
 }

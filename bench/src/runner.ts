@@ -105,7 +105,7 @@ export class Runner {
     for (let round = 0; round <= this.#options.rounds; round++) {
       // Another one begins each round, so that nobody always follows the same neighbour's work.
       for (const contender of rotated(contenders, round)) {
-        const figures = await this.#takeTurn(cell, contender)
+        const figures = await this.#takeTurn(cell, contender, this.#durationOf(cell, round))
         if (figures === undefined) rounds.delete(contender.label)
         else if (round > 0) rounds.get(contender.label)?.push(figures)
       }
@@ -113,11 +113,19 @@ export class Runner {
     return [...rounds].map(([entrant, list]) => createMeasurement(cell.name, entrant, list))
   }
 
+  #durationOf({ durationMs = DEFAULT_MS, warmUpMs = durationMs }: Cell, round: number): number {
+    if (this.#options.isQuick) return QUICK_MS
+    return round === 0 ? warmUpMs : durationMs
+  }
+
   /** Undefined when the contender failed, now or before. */
-  async #takeTurn(cell: Cell, contender: Contender): Promise<Figures | undefined> {
+  async #takeTurn(
+    cell: Cell,
+    contender: Contender,
+    durationMs: number
+  ): Promise<Figures | undefined> {
     const { label, site, shape } = contender
     if (contender.status === 'failed') return undefined
-    const durationMs = this.#options.isQuick ? QUICK_MS : (cell.durationMs ?? DEFAULT_MS)
     try {
       const figures = await site.run(cell.task, shape, durationMs)
       // With something going on all the time nobody ever comes to rest.

@@ -35,7 +35,9 @@ function processesCell(kind: string, puts: number): Cell {
     needs: ['point'],
     peers: ['partyd', 'base', 'rave-level'],
     targets: [7],
-    durationMs: 1000
+    durationMs: 1000,
+    // Each of so many processes gets a small share of the processor, and has code to compile.
+    warmUpMs: 4000
   }
 }
 
