@@ -91,7 +91,7 @@ function renderJson(results: Results): string {
   return `${onOneLine}\n`
 }
 
-/** The measurements of one family, as the terminal shows them. */
+/** One cell, as the terminal shows it. */
 export function renderCell(measurements: readonly Measurement[]): string {
   return `\n${measurements[0]?.cell}\n${cellTable(measurements)}`
 }
