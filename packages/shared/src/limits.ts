@@ -77,6 +77,8 @@ export const TIMES = {
   backoffMax: 500,
   /** Deadline of `open()`. */
   connect: 15_000,
+  /** How long a stop waits for the daemon's end: a drain takes up to 10 s, opening or closing a large database longer. */
+  stop: 60_000,
   /** How long an operation may go without progress once its connection is lost. */
   retry: 60_000,
   /** How long a connection with something pending may be silent before a ping, and then before it counts as silent. */
