@@ -672,6 +672,23 @@ describe('what partyd keeps in the database', () => {
     expect((await readWithClassicLevel(location)).map(([key]) => String(key))).toEqual(['a', 'b'])
   })
 
+  it('is gone of a client whose goodbye came before its first write was in', async () => {
+    const location = locations.create()
+    await serve(location, mortalEnv({ writeMs: 300 }))
+    const session = new RawSession(location)
+    const { client } = await session.connect(1)
+    const settled = encodeFrame(KIND.settled, 0, (writer) => writer.uint53(1))
+    client.send(session.put(1, 'a', '1'), settled)
+    await client.closed
+    const db = clients.open(location, { retry: false })
+    // Behind the removal of the record in the commit queue.
+    await db.put('b', '2')
+    await kill(location)
+    const keys = (await readWithClassicLevel(location)).map(([key]) => String(key))
+    expect(keys.filter((key) => !key.includes('partyd'))).toEqual(['a', 'b'])
+    expect(keys.filter((key) => key.includes('partyd'))).toHaveLength(1) // The generation.
+  })
+
   it('is gone after a stop in the middle of a clear', async () => {
     const location = locations.create()
     const db = clients.open(location)

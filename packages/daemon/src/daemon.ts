@@ -162,7 +162,8 @@ class Daemon {
   async #publish({ database }: Claim): Promise<void> {
     this.#engine = await openEngine(database, this.#location, {
       onWriteFailed: (error) => endAfterFailedWrite(error, this.#remains),
-      onGeneration: (generation) => this.#connections?.sayGeneration(generation)
+      onGeneration: (generation) => this.#connections?.sayGeneration(generation),
+      onUnreadable: (error) => this.#log.error('cannot remove session records', { err: error })
     })
     const connections = this.#createConnections(this.#engine)
     this.#connections = connections

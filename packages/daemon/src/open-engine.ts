@@ -16,6 +16,8 @@ export interface EngineOwner {
   onWriteFailed(error: Error): void
   /** Records have been removed without their clients' goodbye. */
   onGeneration(generation: string): void
+  /** Session records could not be read, and stay where they are. */
+  onUnreadable(error: Error): void
 }
 
 /** @throws StartError when the session records cannot be read. */
@@ -29,16 +31,20 @@ export async function openEngine(
     beforeBatch: () => readPath.dispatch(),
     onWriteFailed: (error) => owner.onWriteFailed(error)
   })
-  const records = await openRecords(database, location)
+  const records = await openRecords(database, location, owner)
   const sessions = new SessionRegistry(records, commitQueue, () =>
     owner.onGeneration(records.generation)
   )
   return { database, commitQueue, readPath, scanQueue: new ScanQueue(), sessions }
 }
 
-async function openRecords(database: Database, location: string): Promise<SessionRecords> {
+async function openRecords(
+  database: Database,
+  location: string,
+  owner: EngineOwner
+): Promise<SessionRecords> {
   try {
-    return await SessionRecords.open(database)
+    return await SessionRecords.open(database, (error) => owner.onUnreadable(error))
   } catch (cause) {
     if (!(cause instanceof RangeError)) {
       const { code, message } = cause as NodeJS.ErrnoException
