@@ -240,7 +240,7 @@ await db.close()`
 })
 
 describe('signals', () => {
-  // 36; the second and the third signal are in daemon-life.test.ts.
+  // 36; the second and the third signal are in daemon-life.test.ts, SIGHUP in log-file.test.ts.
   it('one SIGTERM lets clients have 10 s, and no trace is left', { timeout: 60_000 }, async () => {
     const location = locations.create()
     const daemon = await commands.serve(location, ['--auto'])
@@ -260,21 +260,6 @@ describe('signals', () => {
     expect(Date.now() - startedAt).toBeLessThan(13_000)
     expect(findLockHolder(location)).toBe(undefined)
     expect(await readWithClassicLevel(location)).toEqual([['a', '1']])
-  })
-
-  it('SIGHUP a hundred times under load ends nothing', async () => {
-    const location = locations.create()
-    const daemon = await commands.serve(location, ['--auto'])
-    const db = clients.open(location)
-    for (let index = 0; index < 100; index++) {
-      process.kill(daemon.pid, 'SIGHUP')
-      await Promise.all(Array.from({ length: 20 }, (_, key) => db.put(`${key}`, `${index}`)))
-    }
-    expect(publishedPid(location)).toBe(daemon.pid)
-    expect(await db.get('7')).toBe('99')
-    await PartyLevel.stop(location)
-    const lines = readFileSync(join(location, 'partyd.log'), 'utf8').trim().split('\n')
-    expect(lines.map((line) => JSON.parse(line).msg)).toContain('stopped')
   })
 })
 

@@ -1,9 +1,7 @@
 // The life of a daemon, from its first line to its last: a list of steps, undone in reverse.
 
-import { randomBytes } from 'node:crypto'
 import { rmSync } from 'node:fs'
 import { createServer, type Server } from 'node:net'
-import { hostname } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import {
   type DaemonArguments,
@@ -11,8 +9,6 @@ import {
   type GoodbyeReason,
   locationFiles,
   type PartyError,
-  PROTOCOL_VERSIONS,
-  type Rendezvous,
   resolveLocation,
   TIMES,
   type Welcome,
@@ -25,13 +21,14 @@ import { Fence } from './fence.js'
 import { IdleWatch } from './idle-watch.js'
 import { Logger } from './logger.js'
 import { openEngine } from './open-engine.js'
-import { PACKAGE_VERSION } from './package-version.js'
 import { probe, requestDrain } from './probe.js'
+import { SelfDescription } from './self-description.js'
 import { Connections } from './session/connections.js'
 import type { Engine } from './session/engine.js'
 import type { PartyConnection } from './session/party-connection.js'
+import { Signals } from './signals.js'
 import { StartChannel } from './start-channel.js'
-import { AlreadyRunning, StartError, StoppedDuringStart } from './start-error.js'
+import { AlreadyRunning, StartError } from './start-error.js'
 import { reportStartFailure } from './start-failure.js'
 import { endAfterBug, endAfterFailedWrite, endAfterLoss, type Remains } from './sudden-end.js'
 
@@ -46,10 +43,9 @@ export async function serve(options: DaemonArguments): Promise<never> {
 
 class Daemon {
   readonly #options: DaemonArguments
-  readonly #instanceId = randomBytes(8).toString('hex')
-  readonly #startedAt = new Date()
+  readonly #signals: Signals
+  readonly #description: SelfDescription
   readonly #startChannel: StartChannel
-  readonly #stopped = new AbortController()
   /** parking: idle and on the way out, unless a client comes. */
   #status: 'starting' | 'serving' | 'parking' | 'draining' | 'closed' = 'starting'
   #location = ''
@@ -66,12 +62,19 @@ class Daemon {
   readonly #stopRequests: PartyConnection[] = []
   /** How often it has been on the way out for want of clients. */
   #parkings = 0
-  /** Each further signal makes the drain shorter. */
-  #signals = 0
-  readonly #hurry = new AbortController()
 
   constructor(options: DaemonArguments) {
     this.#options = options
+    // Handlers come first: a signal that arrives during a slow start must not be lost.
+    this.#signals = new Signals(
+      {
+        onStop: (name) => this.#onStopSignal(name),
+        onReopenLog: () => this.#reopenLog(),
+        onDump: () => this.#log.info('status', this.#describeStatus())
+      },
+      () => options.mode === 'foreground' && process.stdin.isTTY
+    )
+    this.#description = new SelfDescription(options.mode)
     this.#startChannel = new StartChannel(options.readyFd)
     this.#log = this.#createLogger(undefined)
     this.#exit = new Promise((resolve) => {
@@ -81,8 +84,9 @@ class Daemon {
 
   /** @returns the process's exit code. */
   async run(): Promise<number> {
+    process.on('uncaughtException', (error) => endAfterBug(error, this.#remains))
+    process.umask(0o077)
     try {
-      this.#prepareProcess()
       await this.#start()
     } catch (error) {
       this.#endpoint?.close()
@@ -93,15 +97,6 @@ class Daemon {
       })
     }
     return this.#exit
-  }
-
-  /** Handlers come first: a signal that arrives during a slow start must not be lost. */
-  #prepareProcess(): void {
-    process.on('SIGTERM', () => this.#onSignal('SIGTERM'))
-    process.on('SIGINT', () => this.#onSignal('SIGINT'))
-    process.on('SIGHUP', () => this.#onHangUp())
-    process.on('uncaughtException', (error) => endAfterBug(error, this.#remains))
-    process.umask(0o077)
   }
 
   async #start(): Promise<void> {
@@ -137,7 +132,7 @@ class Daemon {
       location: this.#location,
       mode: this.#options.mode,
       database: this.#options.database,
-      signal: this.#stopped.signal,
+      signal: this.#signals.stop,
       onProgress: (message) => {
         this.#log.info(message)
         this.#startChannel.report({ event: 'progress', message })
@@ -168,9 +163,10 @@ class Daemon {
     const connections = this.#createConnections(this.#engine)
     this.#connections = connections
     this.#endpoint = await Endpoint.bind(this.#location, () => this.#createServer(connections))
-    this.#stopped.signal.throwIfAborted()
+    this.#signals.stop.throwIfAborted()
     this.#endpoint.publish()
-    writeRendezvous(this.#location, this.#rendezvous(this.#endpoint))
+    const { path } = this.#endpoint
+    writeRendezvous(this.#location, this.#description.rendezvous(path, this.#logFile))
     this.#status = 'serving'
   }
 
@@ -185,12 +181,7 @@ class Daemon {
     return new Connections({
       engine,
       log: this.#log,
-      identity: {
-        version: PACKAGE_VERSION,
-        instanceId: this.#instanceId,
-        pid: process.pid,
-        mode: this.#options.mode
-      },
+      identity: this.#description.identity,
       isServing: () => this.#status === 'serving',
       welcomeClient: () => this.#welcomeClient(),
       describeStatus: () => this.#describeStatus(),
@@ -202,25 +193,9 @@ class Daemon {
     })
   }
 
-  #rendezvous({ path }: Endpoint): Rendezvous {
-    return {
-      schema: 1,
-      instanceId: this.#instanceId,
-      pid: process.pid,
-      host: hostname(),
-      endpoint: path,
-      proto: PROTOCOL_VERSIONS,
-      version: PACKAGE_VERSION,
-      mode: this.#options.mode,
-      startedAt: this.#startedAt.toISOString(),
-      log: this.#logFile ?? null
-    }
-  }
-
   #announce(created: boolean): void {
     const endpoint = (this.#endpoint as Endpoint).path
-    const { pid } = process
-    const instanceId = this.#instanceId
+    const { pid, instanceId } = this.#description.identity
     this.#startChannel.report({ event: 'ready', pid, instanceId, endpoint, created })
     this.#startChannel.close()
     const { exit, failed } = locationFiles(this.#location)
@@ -253,7 +228,9 @@ class Daemon {
   /** Loads what may be needed later, while the files are still there (an npx cache may vanish). */
   async #loadRest(): Promise<void> {
     await this.#log.load()
-    await import('many-level')
+    await import('many-level').catch((error: Error) =>
+      this.#log.warn(`cannot serve many-level guests: ${error.message}`)
+    )
   }
 
   #onClientChange(): void {
@@ -263,34 +240,26 @@ class Daemon {
   }
 
   #describeStatus(): object {
-    return {
-      schema: 1,
+    return this.#description.status({
       status: this.#status,
-      pid: process.pid,
-      instanceId: this.#instanceId,
-      version: PACKAGE_VERSION,
-      mode: this.#options.mode,
       location: this.#location,
       endpoint: this.#endpoint?.path,
-      startedAt: this.#startedAt.toISOString(),
-      clients: this.#connections?.clientCount
-    }
+      clients: this.#connections?.clientCount,
+      log: this.#logFile,
+      logFailure: this.#log.failure
+    })
+  }
+
+  #reopenLog(): void {
+    this.#log.reopen()
+    this.#log.info('received SIGHUP: the log is open again')
   }
 
   // The end
 
-  #onSignal(name: string): void {
-    this.#signals++
+  #onStopSignal(name: string): void {
     this.#log.info(`received ${name}`)
-    this.#stopped.abort(new StoppedDuringStart())
-    if (this.#status === 'serving') void this.#drain('signal')
-    else if (this.#signals === 2) setTimeout(() => this.#hurry.abort(), TIMES.drainHurried)
-    else if (this.#signals > 2) this.#hurry.abort()
-  }
-
-  /** A terminal that goes away takes a foreground daemon with it; others have none to lose. */
-  #onHangUp(): void {
-    if (this.#options.mode === 'foreground' && process.stdin.isTTY) this.#onSignal('SIGHUP')
+    void this.#drain('signal')
   }
 
   /** Lets the clients finish and gives everything back; an idle daemon first makes sure that it is. */
@@ -309,7 +278,7 @@ class Daemon {
       connections: this.#connections as Connections,
       endpoint,
       log: this.#log,
-      hurry: this.#hurry.signal
+      hurry: this.#signals.hurry
     })
     this.#status = 'closed'
     for (const connection of this.#stopRequests) connection.answerStop()
@@ -328,7 +297,7 @@ class Daemon {
 
   /** @returns whether a client that has just come can be served. */
   #welcomeClient(): boolean {
-    if (this.#status === 'parking') {
+    if (this.#status === 'parking' && !this.#signals.stop.aborted) {
       this.#endpoint?.publish()
       this.#status = 'serving'
       this.#log.info('a client came: staying')
@@ -340,7 +309,7 @@ class Daemon {
   get #remains(): Remains {
     return {
       location: this.#location,
-      instanceId: this.#instanceId,
+      instanceId: this.#description.instanceId,
       log: this.#log,
       startChannel: this.#startChannel,
       endpoint: this.#endpoint,
@@ -356,7 +325,7 @@ class Daemon {
     return new Logger({
       level: this.#options.logLevel ?? 'info',
       file: location === undefined ? undefined : this.#logFile,
-      base: { pid: process.pid, instanceId: this.#instanceId }
+      base: { pid: process.pid, instanceId: this.#description.instanceId }
     })
   }
 }

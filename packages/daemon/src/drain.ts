@@ -33,6 +33,7 @@ export async function drain(options: DrainOptions): Promise<void> {
   removeFiles(location)
   log.info('stopped')
   await log.load()
+  log.leaveInPlace()
   await engine.database.close()
 }
 

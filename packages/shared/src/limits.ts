@@ -61,6 +61,8 @@ export const LIMITS = {
   spawnsMax: 3,
   /** Deaths of daemons that an operation may be under way at, without progress. */
   deathsMax: 5,
+  /** The daemon's log, which is then moved aside in place of the one before: 10 MiB in all, weeks of a quiet daemon. */
+  logBytesMax: 5_242_880,
   /** Lines of the daemon's log that a crash error quotes. */
   crashLogLinesMax: 20
 } as const
