@@ -21,6 +21,7 @@ import { Fence } from './fence.js'
 import { IdleWatch } from './idle-watch.js'
 import { Logger } from './logger.js'
 import { openEngine } from './open-engine.js'
+import { OwnPackage } from './own-package.js'
 import { probe, requestDrain } from './probe.js'
 import { SelfDescription } from './self-description.js'
 import { Connections } from './session/connections.js'
@@ -45,6 +46,7 @@ class Daemon {
   readonly #options: DaemonArguments
   readonly #signals: Signals
   readonly #description: SelfDescription
+  readonly #package = new OwnPackage()
   readonly #startChannel: StartChannel
   /** parking: idle and on the way out, unless a client comes. */
   #status: 'starting' | 'serving' | 'parking' | 'draining' | 'closed' = 'starting'
@@ -236,6 +238,7 @@ class Daemon {
   #onClientChange(): void {
     const connections = this.#connections
     if (connections === undefined) return
+    if (this.#package.isReplaced) this.#idleWatch?.endWithLastClient()
     this.#idleWatch?.update(connections.clientCount, connections.silentCount)
   }
 
