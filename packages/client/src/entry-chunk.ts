@@ -1,6 +1,6 @@
 // The entries of one answer to an iterator, decoded one by one as they are asked for.
 
-import { ANSWER_FLAGS, type FrameReader, KIND } from '@partyd/shared'
+import { ANSWER_FLAGS, type FrameReader, KIND, ProtocolError } from '@partyd/shared'
 import { expectKind, ownBytes, type Value } from './answers.js'
 
 /** What of an entry travels, and in which formats the API wants it. */
@@ -51,9 +51,13 @@ export class EntryChunk {
   }
 
   #field(): Buffer {
+    const bytes = this.#bytes
     const start = this.#position + 4
-    const end = start + this.#bytes.readUInt32LE(this.#position)
+    const end = start > bytes.length ? start : start + bytes.readUInt32LE(this.#position)
+    if (end > bytes.length) {
+      throw new ProtocolError(`An answer ends in the middle of the ${this.count} entries it claims`)
+    }
     this.#position = end
-    return this.#bytes.subarray(start, end)
+    return bytes.subarray(start, end)
   }
 }
