@@ -83,6 +83,7 @@ function expectNoClientGrowth(samples: readonly ClientSample[]): void {
   expectNoGrowth('MB of the client', heap, 2)
 }
 
+// 48
 describe(`for ${soakMs / 1_000} s nothing grows`, () => {
   it('when a daemon is started for each visit and ends behind it', {
     timeout: TIMEOUT_MS

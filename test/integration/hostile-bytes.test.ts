@@ -27,6 +27,7 @@ function rawLength(length: number): Buffer {
   return bytes
 }
 
+// 31
 describe('before the hello', () => {
   it('drops a wrong magic without a word', async () => {
     const daemon = await pool.start()
@@ -103,6 +104,7 @@ describe('before the hello', () => {
     await expectServing(daemon)
   })
 
+  // 32
   it('refuses a client of another protocol version with both versions', async () => {
     const daemon = await pool.start()
     const client = await RawClient.connect(daemon.endpoint)

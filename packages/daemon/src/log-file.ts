@@ -1,7 +1,7 @@
 // The file that a daemon logs into: one write a line, moved away when it is full, opened again when
 // somebody else has moved it. Whatever goes wrong with it, the daemon goes on.
 
-import { closeSync, fstatSync, openSync, renameSync, writeSync } from 'node:fs'
+import { closeSync, fstatSync, openSync, renameSync, statSync, writeSync } from 'node:fs'
 import { LIMITS } from '@partyd/shared'
 
 export class LogFile {
@@ -57,12 +57,18 @@ export class LogFile {
 
   #rotate(): void {
     try {
-      renameSync(this.#path, `${this.#path}.1`)
+      if (this.#isInPlace()) renameSync(this.#path, `${this.#path}.1`)
       this.reopen()
     } catch (error) {
       this.#fail(error as Error)
       this.#bytes = 0 // Not at every line: when as much again has been written.
     }
+  }
+
+  /** Whether nobody has moved it away, and perhaps made another one. */
+  #isInPlace(): boolean {
+    const there = statSync(this.#path, { throwIfNoEntry: false })
+    return this.#fd !== undefined && there?.ino === fstatSync(this.#fd).ino
   }
 
   /** Says so where somebody may see it, once. */
