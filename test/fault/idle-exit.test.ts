@@ -109,7 +109,7 @@ describe('a connection that waits to be accepted', () => {
     process.kill(pid, 'SIGTERM')
     const second = clients.open(oracle.location, { spawn: oracle.spawn() })
     await second.put('b', '2')
-    expect(oracle.all('exit')).toMatchObject([{ pid, code: 0 }])
+    expect(await oracle.happened('exit')).toMatchObject({ pid, code: 0 })
     await second.close()
     await expectEnd(oracle)
   })
