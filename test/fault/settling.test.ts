@@ -356,7 +356,7 @@ describe('stop()', () => {
     const db = clients.open(location)
     const keys = Array.from({ length: 3_000 }, (_, index) => `${index}`.padStart(5, '0'))
     await db.batch(keys.map((key) => ({ type: 'put', key, value: 'v'.repeat(50) })))
-    for (let round = 0; round < 200; round++) {
+    for (let round = 0; round < 100; round++) {
       let read = 0
       for await (const _ of db.keys()) if (++read > round * 4) break
       const iterator = db.iterator({ reverse: true })
