@@ -22,7 +22,7 @@ export default defineConfig({
     maxWorkers: 2,
     reporters: ['default', './test/harness/group-times.ts'],
     sequence: { sequencer: LongestFirst },
-    testTimeout: 30_000,
+    testTimeout: 60_000,
     hookTimeout: 30_000
   }
 })

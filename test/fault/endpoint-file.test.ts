@@ -19,6 +19,7 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { Clients } from '../harness/clients.js'
 import { isAlive, Locations, publishedPid, until } from '../harness/locations.js'
 import { now, Oracle } from '../harness/oracle.js'
+import { measureSlowness } from '../harness/slowness.js'
 
 const clients = new Clients()
 const locations = new Locations()
@@ -28,7 +29,7 @@ afterEach(async () => {
 })
 
 /** How soon the fence, which looks every 5 s, must have seen what is wrong. */
-const FENCE_MS = 6_000
+const FENCE_MS = 5_000 + 1_000 * measureSlowness()
 
 function lookAt(path: string): BigIntStats {
   return lstatSync(path, { bigint: true })

@@ -8,6 +8,7 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { Clients } from '../harness/clients.js'
 import { isAlive, Locations, publishedPid, until } from '../harness/locations.js'
 import { now, Oracle } from '../harness/oracle.js'
+import { measureSlowness } from '../harness/slowness.js'
 
 const clients = new Clients()
 const locations = new Locations()
@@ -15,6 +16,9 @@ afterEach(async () => {
   await clients.end()
   await locations.reap()
 })
+
+/** How soon the fence, which looks every 5 s, must have seen what is wrong. */
+const FENCE_MS = 5_000 + 1_000 * measureSlowness()
 
 describe('a daemon that has lost LevelDB’s lock', () => {
   // 20
@@ -28,7 +32,7 @@ describe('a daemon that has lost LevelDB’s lock', () => {
     const { t: droppedAt } = await oracle.happened('handled')
     // Acknowledged by the old daemon, which knows nothing yet; in the log, so the next one has it.
     await db.put('after', 'x')
-    await until(() => !isAlive(old), 'the end of the old daemon', 6_000)
+    await until(() => !isAlive(old), 'the end of the old daemon', FENCE_MS)
     console.log(`it ended after ${Math.round(now() - droppedAt)} ms`)
     const log = readFileSync(locationFiles(oracle.location).log, 'utf8')
     expect(log).toContain('the kernel does not list our lock any more')
@@ -60,7 +64,7 @@ describe('a daemon that has lost LevelDB’s lock', () => {
     rmSync(join(oracle.location, 'partyd.sock'))
     const second = clients.open(oracle.location, { spawn })
     await second.put('second', 'x')
-    await until(() => !isAlive(old), 'the end of the old daemon', 6_000)
+    await until(() => !isAlive(old), 'the end of the old daemon', FENCE_MS)
     expect(oracle.count('fence')).toBe(1)
     expect(oracle.count('publish')).toBe(2)
     // On a slow machine the fence may have been quicker than the second daemon.

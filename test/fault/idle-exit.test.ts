@@ -99,6 +99,21 @@ describe('a connection that waits to be accepted', () => {
     await expectEnd(oracle)
   })
 
+  it('does not keep an idle daemon that has got a signal to end', async () => {
+    const oracle = new Oracle(locations.create())
+    const options = { spawn: oracle.spawn({ beforeParkMs: 500 }), idleTimeoutMs: 100 }
+    const first = clients.open(oracle.location, options)
+    await first.put('a', '1')
+    await first.close()
+    const { pid } = await oracle.happened('parking')
+    process.kill(pid, 'SIGTERM')
+    const second = clients.open(oracle.location, { spawn: oracle.spawn() })
+    await second.put('b', '2')
+    expect(await oracle.happened('exit')).toMatchObject({ pid, code: 0 })
+    await second.close()
+    await expectEnd(oracle)
+  })
+
   // 12
   it('is lost with a daemon that is killed, and its client retries', async () => {
     const oracle = new Oracle(locations.create())

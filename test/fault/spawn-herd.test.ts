@@ -28,7 +28,7 @@ const { db, ms } = await new Promise((resolve) => {
     resolve({ db, ms: performance.now() - startedAt })
   })
   setInterval(() => {}, 1_000).unref()
-  setTimeout(() => {}, 25_000)
+  setTimeout(() => {}, 50_000)
   console.log('up')
 })
 await db.put(key, key)

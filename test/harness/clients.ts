@@ -5,6 +5,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { PartyLevel } from '@partyd/client'
 import { type Finished, Program, type ProgramOptions } from './program.js'
 
+/** When `open()` gives up unless a test says so: on a busy machine daemons start slowly. */
+const CONNECT_MS = 45_000
+
 /** How long databases may take to close; one whose daemon is gone may never. */
 const CLOSE_MS = 5_000
 
@@ -16,7 +19,10 @@ export class Clients {
 
   /** A database of this process. */
   open(location: string, options: Options = {}): PartyLevel<string, string> {
-    const db = new PartyLevel<string, string>(location, options)
+    const db = new PartyLevel<string, string>(location, {
+      connectTimeoutMs: CONNECT_MS,
+      ...options
+    })
     this.#databases.push(db)
     return db
   }

@@ -96,3 +96,11 @@ export class Command {
     return new Error(`'${this.#line}' ${what}:\n${this.stdout}\n${this.stderr}`)
   }
 }
+
+/** Whether a command is there and this user may run it. */
+export function canRun(file: string, ...args: string[]): Promise<boolean> {
+  return new Command(file, args, { timeoutMs: 5_000 }).finished.then(
+    ({ code }) => code === 0,
+    () => false
+  )
+}

@@ -16,6 +16,8 @@ export const DAEMON_ENTRY: string = fileURLToPath(
 export interface DaemonCommandOptions {
   /** What runs Node, for example `prlimit --fsize=…`. */
   readonly wrapper?: readonly string[]
+  /** What Node runs. Default: the built executable. */
+  readonly entry?: string
   readonly env?: NodeJS.ProcessEnv
   readonly uid?: number
   readonly umask?: number
@@ -41,8 +43,8 @@ export class DaemonCommand {
 
   /** @param args what follows `partyd`; `--ready-fd 3` is not added. */
   constructor(args: readonly string[], options: DaemonCommandOptions = {}) {
-    const { wrapper = [], env = {}, uid, umask, timeoutMs = 60_000 } = options
-    const command = [...wrapper, process.execPath, DAEMON_ENTRY, ...args]
+    const { wrapper = [], entry = DAEMON_ENTRY, env = {}, uid, umask, timeoutMs = 60_000 } = options
+    const command = [...wrapper, process.execPath, entry, ...args]
     const umaskBefore = umask === undefined ? undefined : process.umask(umask)
     this.child = spawn(command[0] as string, command.slice(1), {
       env: { ...process.env, ...env },

@@ -41,6 +41,7 @@ ClassicLevel.prototype._open = async function (options) {
   }
   await openDatabase.call(this, options)
   record('open')
+  if (config.openedMs !== undefined) await sleep(config.openedMs)
 }
 ClassicLevel.prototype._close = async function () {
   if (config.closeMs !== undefined) {

@@ -9,6 +9,8 @@ import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { parseStartReport } from '@partyd/shared'
+import { expect } from 'vitest'
+import { RawClient } from './raw-client.js'
 
 const ENTRY = fileURLToPath(new URL('../../packages/daemon/bin/partyd.cjs', import.meta.url))
 
@@ -85,4 +87,15 @@ export class DaemonPool {
       rmSync(location, { recursive: true, force: true })
     }
   }
+}
+
+/** A proper client comes, is served by that very daemon, and leaves. */
+export async function expectServing(daemon: DaemonProcess): Promise<void> {
+  expect(daemon.isRunning, `the daemon has ended: ${daemon.complaints}`).toBe(true)
+  const client = await RawClient.connect(daemon.endpoint)
+  const welcome = await client.greet()
+  expect(welcome.instanceId).toBe(daemon.instanceId)
+  await client.put('proper', 'value')
+  expect(await client.get('proper')).toEqual(Buffer.from('value'))
+  await client.settle()
 }

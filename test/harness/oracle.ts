@@ -15,6 +15,8 @@ const HOOK = new URL('./daemon-hook.js', import.meta.url).href
 export interface DaemonHooks {
   /** Opening the database takes that much longer. */
   readonly openMs?: number
+  /** Nothing happens for so long once the database is open, and LevelDB's lock taken. */
+  readonly openedMs?: number
   /** Closing the database takes that much longer. */
   readonly closeMs?: number
   /** Nothing is handled for so long before the socket is taken from its public name … */

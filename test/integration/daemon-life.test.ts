@@ -127,6 +127,7 @@ describe('a daemon in the foreground', () => {
     expect(daemon.isRunning).toBe(true)
   })
 
+  // 36
   it('ends at once on a second and third signal although a client does not let go', async () => {
     const location = locations.create()
     const daemon = await commands.serve(location)
@@ -520,6 +521,7 @@ function corrupt(location: string): void {
   writeFileSync(join(location, manifest), 'this is not a manifest')
 }
 
+// 36, during D2
 describe('a signal during the start', () => {
   it.each(['SIGTERM', 'SIGINT'] as const)('%s ends the wait for the lock', async (signal) => {
     const location = locations.create()
@@ -535,6 +537,7 @@ describe('a signal during the start', () => {
   })
 })
 
+// 17; a directory is among the exit codes.
 describe('what is at the endpoint', () => {
   it('a stale socket is replaced, and private ones are swept', async () => {
     const location = locations.create()
@@ -596,6 +599,7 @@ describe('what is at the endpoint', () => {
   }
 })
 
+// 25
 describe('a long path', () => {
   it('has its endpoint in the runtime directory, recorded in partyd.json', async () => {
     const runtime = mkdtempSync(join(tmpdir(), 'partyd-run-'))

@@ -688,6 +688,7 @@ describe('closing', () => {
   })
 })
 
+// 44
 describe('a batch that LevelDB fails to write', () => {
   /** Serves with a limit on the size of files, which LevelDB's log runs into. */
   async function serveLimited(location: string): Promise<ReturnType<DaemonCommands['start']>> {

@@ -49,6 +49,7 @@ function describeProcess() {
 }
 `
 
+// 53
 describe('a host that cleans up on a signal', () => {
   it.each(['SIGTERM', 'SIGINT', 'SIGHUP'] as const)('finishes on %s', async (signal) => {
     const location = locations.create()

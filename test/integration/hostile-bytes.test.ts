@@ -3,24 +3,14 @@
 
 import { type FrameWriter, KIND, LIMITS, PREFACE } from '@partyd/shared'
 import { afterEach, describe, expect, it } from 'vitest'
-import { DaemonPool, type DaemonProcess } from '../harness/daemon-pool.js'
+import { DaemonPool, type DaemonProcess, expectServing } from '../harness/daemon-pool.js'
 import { Random } from '../harness/random.js'
 import { decodeObject, encodeFrame, encodeHello, RawClient } from '../harness/raw-client.js'
 import { RawSocket } from '../harness/raw-socket.js'
+import { bodyOf, REQUESTS, writeOpen, writeStamp } from '../harness/valid-frames.js'
 
 const pool = new DaemonPool()
 afterEach(() => pool.reap())
-
-/** A proper client comes, is served, and leaves. */
-async function expectServing(daemon: DaemonProcess): Promise<void> {
-  expect(daemon.isRunning, `the daemon has ended: ${daemon.complaints}`).toBe(true)
-  const client = await RawClient.connect(daemon.endpoint)
-  const welcome = await client.greet()
-  expect(welcome.instanceId).toBe(daemon.instanceId)
-  await client.put('proper', 'value')
-  expect(await client.get('proper')).toEqual(Buffer.from('value'))
-  await client.settle()
-}
 
 /** The daemon says what was wrong, once, and closes. */
 async function expectRefusal(client: RawClient): Promise<void> {
@@ -37,80 +27,7 @@ function rawLength(length: number): Buffer {
   return bytes
 }
 
-function writeStamp(writer: FrameWriter, sequence = 1, settledThrough = 0): void {
-  writer.uint53(sequence)
-  writer.uint53(settledThrough)
-}
-
-function writeOpen(writer: FrameWriter, iteratorId: number, count = 0, bytes = 0): void {
-  writer.uint32(iteratorId)
-  writer.uint8(2 | 4)
-  writer.uint32(0)
-  writer.uint8(0)
-  writer.uint32(bytes)
-  writer.uint32(count)
-}
-
-/** One well-formed request of each kind, and how many bytes of its body it cannot do without. */
-const REQUESTS: readonly [
-  name: keyof typeof KIND,
-  needed: number | 'all',
-  body: (writer: FrameWriter) => void
-][] = [
-  ['get', 1, (writer) => [writer.uint8(0), writer.tail('key')]],
-  ['has', 1, (writer) => [writer.uint8(0), writer.tail('key')]],
-  ['getMany', 'all', (writer) => writeKeys(writer)],
-  ['hasMany', 'all', (writer) => writeKeys(writer)],
-  [
-    'put',
-    24,
-    (writer) => [writeStamp(writer), writer.uint8(0), writer.bytes('key'), writer.tail('value')]
-  ],
-  ['del', 17, (writer) => [writeStamp(writer), writer.uint8(0), writer.tail('key')]],
-  [
-    'batch',
-    'all',
-    (writer) => {
-      writeStamp(writer)
-      writer.uint8(0)
-      writer.uint32(2)
-      writer.uint8(1)
-      writer.bytes('key')
-      writer.bytes('value')
-      writer.uint8(0)
-      writer.bytes('other')
-    }
-  ],
-  [
-    'clear',
-    'all',
-    (writer) => {
-      writeStamp(writer)
-      writer.uint8(0)
-      writer.uint53(10)
-      writer.uint8(2 | 8)
-      writer.bytes('a')
-      writer.bytes('b')
-    }
-  ],
-  ['skip', 'all', (writer) => writeStamp(writer)],
-  ['iteratorOpen', 'all', (writer) => writeOpen(writer, 1, 10, 1000)],
-  ['iteratorNext', 'all', (writer) => [writer.uint32(1), writer.uint32(1000), writer.uint32(10)]],
-  ['iteratorSeek', 4, (writer) => [writer.uint32(1), writer.tail('key')]],
-  ['iteratorClose', 'all', (writer) => writer.uint32(1)]
-]
-
-function writeKeys(writer: FrameWriter): void {
-  writer.uint8(0)
-  writer.uint32(2)
-  writer.bytes('one')
-  writer.bytes('two')
-}
-
-function bodyOf(writeBody: (writer: FrameWriter) => void): Buffer {
-  return encodeFrame(0, 0, writeBody).subarray(9)
-}
-
+// 31
 describe('before the hello', () => {
   it('drops a wrong magic without a word', async () => {
     const daemon = await pool.start()
@@ -187,6 +104,7 @@ describe('before the hello', () => {
     await expectServing(daemon)
   })
 
+  // 32
   it('refuses a client of another protocol version with both versions', async () => {
     const daemon = await pool.start()
     const client = await RawClient.connect(daemon.endpoint)

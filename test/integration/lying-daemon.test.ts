@@ -4,11 +4,12 @@
 import { createServer, type Server, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { PartyLevel } from '@partyd/client'
-import { type Hello, KIND, PREFACE, type Welcome } from '@partyd/shared'
+import { type Hello, KIND, PREFACE } from '@partyd/shared'
 import { afterEach, describe, expect, it } from 'vitest'
 import { Locations } from '../harness/locations.js'
 import { Random } from '../harness/random.js'
 import { encodeFrame } from '../harness/raw-client.js'
+import { welcomeTo } from '../harness/valid-frames.js'
 
 const locations = new Locations()
 const servers: Server[] = []
@@ -47,36 +48,21 @@ function open(location: string, retry = true): PartyLevel {
   return db
 }
 
-function welcome({ nonce }: Hello): Welcome {
-  return {
-    proto: 1,
-    version: '0.0.0',
-    features: [],
-    nonce,
-    instanceId: 'liar',
-    pid: process.pid,
-    mode: 'auto',
-    generation: 'a',
-    applied: null,
-    results: []
-  }
-}
-
 /** Says a proper welcome, and then what it is given. */
 function sayWelcome(socket: Socket, hello: Hello): void {
-  const text = JSON.stringify(welcome(hello))
+  const text = JSON.stringify(welcomeTo(hello))
   socket.write(Buffer.concat([PREFACE, encodeFrame(KIND.welcome, 0, (frame) => frame.tail(text))]))
 }
 
 const BROKEN_HELLOS: [name: string, bytes: (hello: Hello) => Buffer][] = [
   ['nothing but another preface', () => Buffer.from('HTTP/1.1 400 Bad Request\r\n\r\n')],
-  ['a welcome to somebody else', (hello) => jsonFrame({ ...welcome(hello), nonce: 'other' })],
-  ['a welcome without a pid', (hello) => jsonFrame({ ...welcome(hello), pid: undefined })],
+  ['a welcome to somebody else', (hello) => jsonFrame({ ...welcomeTo(hello), nonce: 'other' })],
+  ['a welcome without a pid', (hello) => jsonFrame({ ...welcomeTo(hello), pid: undefined })],
   ['a welcome that is no JSON', () => frame(KIND.welcome, '{')],
   ['an answer of another kind', () => frame(KIND.done, '')],
   ['a frame of 4 GB', () => Buffer.concat([PREFACE, Buffer.alloc(4, 0xff)])],
   ['a frame of no length', () => Buffer.concat([PREFACE, Buffer.alloc(9)])],
-  ['an unknown protocol', (hello) => jsonFrame({ ...welcome(hello), proto: 9 })]
+  ['an unknown protocol', (hello) => jsonFrame({ ...welcomeTo(hello), proto: 9 })]
 ]
 
 function jsonFrame(value: object): Buffer {

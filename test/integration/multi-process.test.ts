@@ -1,14 +1,17 @@
 // What people start: any number of processes, under any name of the location and in any environment.
 // They all meet at one daemon.
 
-import { mkdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
 import { basename, dirname, join, relative } from 'node:path'
 import { PartyLevel } from '@partyd/client'
 import { currentPlatform, locationFiles, shortEndpoint } from '@partyd/shared'
 import { afterEach, describe, expect, it } from 'vitest'
 import { countBoots, readBoots } from '../harness/boots.js'
 import { Clients } from '../harness/clients.js'
+import { Command, canRun } from '../harness/command.js'
 import { findDaemons, isAlive, Locations, publishedPid, until } from '../harness/locations.js'
+
+const mayMount = await canRun('unshare', '-m', 'true')
 
 const clients = new Clients()
 const locations = new Locations()
@@ -94,6 +97,7 @@ describe('ten processes started at once on a cold location', () => {
   })
 })
 
+// 42; worker threads are in process-exit.test.ts.
 describe('ten databases of one process on a cold location', () => {
   it('share one daemon', async () => {
     const { location, bootsFile } = createCounted()
@@ -131,6 +135,7 @@ function lengthen(directory: string, length: number): string {
   return path
 }
 
+// 26
 describe('paths to one directory', () => {
   it.each([
     // The endpoint of a short one is found under any name; that of a long one is made of its name.
@@ -163,6 +168,25 @@ describe('paths to one directory', () => {
     expect(await stopAndReadServed(location)).toHaveLength(1)
   })
 
+  // 26
+  it.runIf(mayMount)('may be bind mounts', async () => {
+    const location = locations.create()
+    const mountPoint = locations.create()
+    const db = clients.open(location)
+    await db.put('outside', '1')
+    const source = `import { PartyLevel } from '@partyd/client'
+const db = new PartyLevel(process.argv[1])
+await db.put('inside', await db.get('outside'))
+await db.close()`
+    const script = 'mount --bind "$0" "$1" && exec "$2" --input-type=module --eval "$3" -- "$1"'
+    const args = ['-m', 'sh', '-c', script, location, mountPoint, process.execPath, source]
+    const cwd = new URL('..', import.meta.url).pathname
+    await new Command('unshare', args, { cwd }).succeeded()
+    expect(await db.get('inside')).toBe('1')
+    await expectOneDaemon(location)
+    expect(readdirSync(mountPoint)).toEqual([])
+  })
+
   it('stop the same daemon', async () => {
     const { location } = createCounted()
     const db = clients.open(location)
@@ -175,6 +199,7 @@ describe('paths to one directory', () => {
   })
 })
 
+// 25
 describe('a location', () => {
   it.each([
     ['spaces', ' two  spaces '],
@@ -222,6 +247,7 @@ describe('a location', () => {
   }
 })
 
+// 27
 describe('processes of different environments', () => {
   it.each([
     ['short', (directory: string) => join(directory, 'db')],

@@ -152,6 +152,7 @@ describe.each(['cold', 'warm'])('on a %s location, a program', (temperature) => 
   })
 })
 
+// 41, with the programs above.
 describe('a program with a pending operation', () => {
   it.each([
     ['get', `db.get('before').then((value) => console.log('got', value))`, 'got 1'],
@@ -191,6 +192,7 @@ describe('a program with a pending operation', () => {
   })
 })
 
+// 37
 describe('the output of a program that started a daemon', () => {
   it('is closed when the program ends, while the daemon lives', async () => {
     const location = locations.create()
@@ -252,6 +254,7 @@ function openFiles(pid: number): string[] {
   return readdirSync(directory).map((fd) => readlinkSync(join(directory, fd)))
 }
 
+// 42
 describe('worker threads and the main thread', () => {
   it('share one daemon, and each ends when it has nothing to do', async () => {
     const directory = locations.create()

@@ -109,6 +109,7 @@ async function createCorrupt(): Promise<string> {
   return location
 }
 
+// 52, and most of 23.
 describe('every operation learns why the database could not be opened', () => {
   it('because it is corrupt', async () => {
     const location = await createCorrupt()
@@ -135,6 +136,7 @@ describe('every operation learns why the database could not be opened', () => {
     chmodSync(location, 0o700)
   })
 
+  // 29
   it('because its socket belongs to another user', async () => {
     const location = locations.create()
     const { pid } = await commands.serve(location)
@@ -325,6 +327,7 @@ function count(location: string): number {
   return readFileSync(join(location, 'count'), 'utf8').trim().split('\n').length
 }
 
+// 23, 24
 describe('a daemon that does not start', () => {
   it.each([
     [

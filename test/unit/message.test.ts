@@ -8,6 +8,7 @@ import {
   parseWelcome
 } from '@partyd/shared'
 import { describe, expect, it } from 'vitest'
+import { ANSWERS, REQUESTS } from '../harness/valid-frames.js'
 
 const ONCE = { proto: [1, 1], version: '1.0.0', features: ['hasMany'], mode: 'once', nonce: 'abc' }
 const RETRY = {
@@ -143,6 +144,12 @@ describe('kinds', () => {
   it('are different from each other', () => {
     const kinds = Object.values(KIND)
     expect(new Set(kinds).size).toBe(kinds.length)
+  })
+
+  it('have a valid frame each, which tests break', () => {
+    const ofConnections = ['hello', 'settled', 'ping', 'status', 'stop', 'welcome']
+    const known = [...REQUESTS, ...ANSWERS].map(([name]) => name)
+    expect([...known, ...ofConnections].sort()).toEqual(Object.keys(KIND).sort())
   })
 
   it('carry a sequence number exactly when they write', () => {

@@ -1,5 +1,5 @@
-// How a client gets a daemon: RESOLVE, DIAL, HELLO, ELECT, SPAWN, WAIT, as one loop. Stateless
-// between calls, so that the next connect finds the world as it is then.
+// How a client gets a daemon: RESOLVE, DIAL, HELLO, ELECT, WAIT, as one loop. Stateless between calls,
+// so that the next connect finds the world as it is then. election.ts starts a daemon if none is there.
 
 import { existsSync, lstatSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -14,7 +14,6 @@ import {
   findLockHolder,
   type Hello,
   LevelError,
-  LIMITS,
   locationFiles,
   PartyError,
   readRendezvous,
@@ -23,10 +22,8 @@ import {
 } from '@partyd/shared'
 import { Backoff } from './backoff.js'
 import { Deadline } from './deadline.js'
-import { type LaunchResult, launchDaemon } from './launcher.js'
+import { Election } from './election.js'
 import type { ResolvedOptions } from './options.js'
-import { acquireSpawnLock } from './spawn-lock.js'
-import { findStartPause, recordCrash, recordLocked } from './start-record.js'
 
 /** A connection whose hello has been answered. */
 export interface Link extends Dialled {
@@ -52,12 +49,6 @@ export function connect(request: ConnectRequest): Promise<Link> {
   return new ConnectAttempt(request).run()
 }
 
-/**
- * Elections under way in this process, by location: its databases need not compete with each other.
- * Each resolves with what failed, if that is the location's fault and would fail for all of them.
- */
-const elections = new Map<string, Promise<Error | undefined>>()
-
 /** One run of the loop. */
 export class ConnectAttempt {
   readonly #request: ConnectRequest
@@ -68,9 +59,7 @@ export class ConnectAttempt {
   #location = ''
   /** Why there is no connection yet. */
   #lastFailure: DialFailure | undefined
-  #crashes = 0
-  /** The daemon that this attempt started, once it is ready. */
-  #launched: Extract<LaunchResult, { status: 'ready' }> | undefined
+  #election: Election | undefined
 
   constructor(request: ConnectRequest) {
     const { options, timeoutMs } = request
@@ -125,7 +114,8 @@ export class ConnectAttempt {
 
   #accept(link: Link): Link {
     const { errorIfExists } = this.#request.options.database
-    const isOurs = this.#launched?.created && this.#launched.instanceId === link.welcome.instanceId
+    const launched = this.#election?.launched
+    const isOurs = launched?.created && launched.instanceId === link.welcome.instanceId
     if (errorIfExists && !isOurs) {
       link.socket.destroy()
       throw this.#existsError()
@@ -164,93 +154,16 @@ export class ConnectAttempt {
     return !isService || performance.now() - this.#startedAt >= TIMES.serviceRestart
   }
 
-  /** Makes sure that one client starts a daemon while the others wait for it. */
-  async #elect(endpoint: string): Promise<void> {
-    const running = elections.get(this.#location)
-    if (running !== undefined) return this.#awaitElection(running)
-    const election = this.#holdElection(endpoint)
-    elections.set(
-      this.#location,
-      election.then(
-        () => undefined,
-        (error: Error) => (isLocationsFault(error) ? error : undefined)
-      )
-    )
-    try {
-      await election
-    } finally {
-      elections.delete(this.#location)
-    }
-  }
-
-  async #awaitElection(running: Promise<Error | undefined>): Promise<void> {
-    const { signal } = this.#deadline
-    let onAbort = (): void => {}
-    const aborted = new Promise<undefined>((resolve) => {
-      onAbort = () => resolve(undefined)
-      signal.addEventListener('abort', onAbort, { once: true })
+  #elect(endpoint: string): Promise<void> {
+    this.#election ??= new Election({
+      location: this.#location,
+      options: this.#request.options,
+      deadline: this.#deadline,
+      dial: (to) => this.#dial(to),
+      wait: () => this.#wait(),
+      sleep: (ms) => this.#sleep(ms)
     })
-    const error = await Promise.race([running, aborted])
-    signal.removeEventListener('abort', onAbort)
-    if (error !== undefined) throw error
-  }
-
-  async #holdElection(endpoint: string): Promise<void> {
-    const lock = await acquireSpawnLock(this.#location)
-    if (lock.status === 'locked') return this.#wait()
-    try {
-      // Whoever held the lock before us may have started a daemon since we last looked.
-      if (lock.status === 'acquired' && (await this.#isAnswered(endpoint))) return
-      await this.#launch()
-    } finally {
-      if (lock.status === 'acquired') await lock.release()
-    }
-  }
-
-  async #isAnswered(endpoint: string): Promise<boolean> {
-    const result = await this.#dial(endpoint)
-    if (result.status === 'welcome') result.socket.destroy()
-    return result.status !== 'absent'
-  }
-
-  async #launch(): Promise<void> {
-    const pause = findStartPause(this.#location)
-    if (pause !== undefined) throw pause
-    const { options } = this.#request
-    const result = await launchDaemon(this.#location, {
-      ...options,
-      signal: this.#deadline.signal,
-      onProgress: () => this.#deadline.extend()
-    })
-    switch (result.status) {
-      case 'ready':
-        this.#launched = result
-        return
-      case 'deferred':
-        return
-      case 'pending':
-        if (this.#deadline.isReached) throw result.error
-        return
-      case 'failed':
-        if ((result.error as LevelError).code === 'LEVEL_LOCKED') {
-          recordLocked(this.#location, result.error)
-        }
-        throw result.error
-      case 'crashed':
-        return this.#waitAfterCrash(result)
-    }
-  }
-
-  async #waitAfterCrash({
-    error,
-    isKilled
-  }: Extract<LaunchResult, { status: 'crashed' }>): Promise<void> {
-    if (!isKilled) {
-      this.#crashes++
-      recordCrash(this.#location, error)
-    }
-    if (this.#crashes >= LIMITS.spawnsMax) throw error
-    await this.#sleep(TIMES.respawn[this.#crashes - 1] ?? TIMES.respawn[0])
+    return this.#election.hold(endpoint)
   }
 
   #wait(): Promise<void> {
@@ -311,12 +224,6 @@ export class ConnectAttempt {
     const details = { path: this.#location, pid: process.pid }
     return new LevelError('LEVEL_INVALID_ARGUMENT', message, details)
   }
-}
-
-/** Whether a daemon started with other options would fail for the same reason. */
-function isLocationsFault(error: Error): boolean {
-  const { code } = error as LevelError
-  return code === 'LEVEL_LOCKED' || code === 'LEVEL_CORRUPTION' || code === 'LEVEL_IO_ERROR'
 }
 
 /** Why the last daemon ended, if it left word. */

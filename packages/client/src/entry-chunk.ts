@@ -59,7 +59,8 @@ export class EntryChunk {
   #field(isText: boolean): Value {
     const start = this.#position + 4
     const end = start + readUint32At(this.#bytes, this.#position)
-    if (end > this.#end) throw new ProtocolError('A frame of entries holds fewer than it claims')
+    if (end > this.#end)
+      throw new ProtocolError(`An answer ends in the middle of the ${this.count} entries it claims`)
     this.#position = end
     return isText
       ? this.#bytes.toString('utf8', start, end)

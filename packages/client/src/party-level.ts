@@ -8,6 +8,7 @@ import {
   NO_LIMIT,
   PartyError,
   READ_FLAGS,
+  stopDaemon,
   WRITE_FLAGS
 } from '@partyd/shared'
 import {
@@ -30,10 +31,10 @@ import { Connection } from './connection.js'
 import { PartyIterator, type IteratorOptions as RawIteratorOptions } from './iterator.js'
 import { OpenFailure } from './open-failure.js'
 import { resolveOptions } from './options.js'
+import { PACKAGE_VERSION } from './package-version.js'
 import { PartySublevel } from './party-sublevel.js'
 import { pickRange, type Range, writeRange } from './range.js'
 import type { Requests } from './requests.js'
-import { stop } from './stop.js'
 import type {
   BatchOperation,
   BatchOptions,
@@ -128,10 +129,10 @@ export class PartyLevel<KDefault = string, VDefault = string> extends AbstractLe
    * Stops the daemon of a location, if one runs, and resolves when LevelDB's lock is free. Clients
    * that are connected finish what they wait for; their next operation starts a daemon again.
    *
-   * @throws PartyError when the daemon cannot be reached.
+   * @throws PartyError when the daemon cannot be reached, or does not end within a minute.
    */
-  static stop(location: string): Promise<void> {
-    return stop(location)
+  static async stop(location: string): Promise<void> {
+    await stopDaemon(location, PACKAGE_VERSION)
   }
 
   // Opening and closing

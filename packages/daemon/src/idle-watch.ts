@@ -6,7 +6,7 @@ import { TIMES } from '@partyd/shared'
 const TIMER_MAX_MS = 0x7fff_ffff
 
 export class IdleWatch {
-  readonly #timeoutMs: number
+  #timeoutMs: number
   readonly #onIdle: () => void
   #timer: NodeJS.Timeout | undefined
   /** How long to wait when there is nobody: longer while there has been no client yet. */
@@ -33,6 +33,11 @@ export class IdleWatch {
     if (clients > 0) this.#waitMs = this.#timeoutMs
     if (clients + silent > 0) this.stop()
     else if (this.#timer === undefined) this.#arm(this.#waitMs)
+  }
+
+  /** From here on the end comes with the last client, unless it was never to come. */
+  endWithLastClient(): void {
+    if (this.#timeoutMs <= TIMER_MAX_MS) this.#timeoutMs = 0
   }
 
   stop(): void {

@@ -2,6 +2,7 @@
 // time than opening the database. Until then records wait in memory.
 
 import type { Logger as PinoLogger } from 'pino'
+import { LogFile } from './log-file.js'
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'fatal'
 
@@ -22,8 +23,11 @@ export interface LoggerOptions {
 
 export class Logger {
   readonly #options: LoggerOptions
-  #records: LogRecord[] = []
+  #file: LogFile | undefined
+  readonly #records: LogRecord[] = []
+  #loading: Promise<void> | undefined
   #pino: PinoLogger | undefined
+  #status: 'waiting' | 'loaded' = 'waiting'
 
   constructor(options: LoggerOptions) {
     this.#options = options
@@ -49,32 +53,58 @@ export class Logger {
     this.#log('fatal', message, fields)
   }
 
-  /** Writes what has waited; from here on records are written as they come. */
-  async load(): Promise<void> {
-    if (this.#pino !== undefined) return
-    this.#pino = await createPino(this.#options)
-    const records = this.#records
-    this.#records = []
-    for (const { level, fields, message, time } of records) {
-      this.#pino[level]({ time, ...fields }, message)
+  /** Writes what has waited; from here on records are written as they come. Never rejects. */
+  load(): Promise<void> {
+    this.#loading ??= this.#load()
+    return this.#loading
+  }
+
+  async #load(): Promise<void> {
+    const { file } = this.#options
+    this.#file = file === undefined ? undefined : new LogFile(file)
+    try {
+      this.#pino = await createPino(this.#options, this.#file)
+    } catch (error) {
+      // The package may have been removed under us, and pino with it.
+      process.stderr.write(`partyd: cannot log: ${(error as Error).message}\n`)
     }
+    for (const { level, fields, message, time } of this.#records.splice(0)) {
+      this.#pino?.[level]({ time, ...fields }, message)
+    }
+    this.#status = 'loaded'
+  }
+
+  /** Goes on in a new file, if somebody has moved the one in use. */
+  reopen(): void {
+    this.#file?.reopen()
+  }
+
+  /** From here on the file is not moved away any more. */
+  leaveInPlace(): void {
+    this.#file?.leaveInPlace()
+  }
+
+  /** Why the log cannot be written, if so. */
+  get failure(): string | undefined {
+    return this.#file?.failure
   }
 
   #log(level: LogLevel, message: string, fields: object): void {
     const time = Date.now()
-    if (this.#pino !== undefined) this.#pino[level]({ time, ...fields }, message)
-    else this.#records.push({ level, fields, message, time })
+    if (this.#status === 'waiting') this.#records.push({ level, fields, message, time })
+    else this.#pino?.[level]({ time, ...fields }, message)
   }
 }
 
 /** Synchronous destinations: a daemon that dies must not lose the line that says why. */
-async function createPino({ level, file, base }: LoggerOptions): Promise<PinoLogger> {
+async function createPino(
+  { level, base }: LoggerOptions,
+  file: LogFile | undefined
+): Promise<PinoLogger> {
   const { pino } = await import('pino')
   // Times are ours: a record may have waited.
   const settings = { level, base, timestamp: false }
-  if (file !== undefined) {
-    return pino(settings, pino.destination({ dest: file, append: true, sync: true }))
-  }
+  if (file !== undefined) return pino(settings, file)
   if (!process.stdout.isTTY) return pino(settings, pino.destination({ dest: 1, sync: true }))
   const { PinoPretty } = await import('pino-pretty')
   return pino(settings, PinoPretty({ sync: true, ignore: 'pid,hostname,instanceId' }))

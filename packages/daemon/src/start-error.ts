@@ -23,3 +23,6 @@ export class AlreadyRunning extends Error {
     this.pid = pid
   }
 }
+
+/** A signal came before there was anything to stop. */
+export class StoppedDuringStart extends Error {}

@@ -65,6 +65,8 @@ export const LIMITS = {
   spawnsMax: 3,
   /** Deaths of daemons that an operation may be under way at, without progress. */
   deathsMax: 5,
+  /** The daemon's log, which is then moved aside in place of the one before: 10 MiB in all, weeks of a quiet daemon. */
+  logBytesMax: 5_242_880,
   /** Lines of the daemon's log that a crash error quotes. */
   crashLogLinesMax: 20
 } as const
@@ -81,6 +83,8 @@ export const TIMES = {
   backoffMax: 500,
   /** Deadline of `open()`. */
   connect: 15_000,
+  /** How long a stop waits for the daemon's end: a drain takes up to 10 s, opening or closing a large database longer. */
+  stop: 60_000,
   /** How long an operation may go without progress once its connection is lost. */
   retry: 60_000,
   /** How long a connection with something pending may be silent before a ping, and then before it counts as silent. */

@@ -1,16 +1,15 @@
 // Commands that ask the daemon of a location something. None of them starts one.
 
-import { realpathSync } from 'node:fs'
-import { setTimeout as sleep } from 'node:timers/promises'
+import { existsSync, realpathSync } from 'node:fs'
 import {
   ask,
   createHello,
   type DialResult,
   dial,
   findEndpoint,
-  findLockHolder,
   KIND,
-  readRendezvous,
+  PartyError,
+  stopDaemon,
   TIMES
 } from '@partyd/shared'
 import { PACKAGE_VERSION } from '../package-version.js'
@@ -29,16 +28,16 @@ export async function ping(directory: string): Promise<number> {
   return report(directory, KIND.ping, () => ({ ms: Math.round(performance.now() - startedAt) }))
 }
 
-/** Stops the daemon and waits until LevelDB's lock is free. */
+/** Stops the daemon and waits until LevelDB's lock is free, as `PartyLevel.stop` does. */
 export async function stop(directory: string): Promise<number> {
-  const location = realpathSync.native(directory)
-  const pid = readRendezvous(location)?.pid
-  const result = await dialDaemon(location)
-  if (result.status === 'welcome') await ask(result.socket, KIND.stop)
-  else if (result.status !== 'absent' && result.status !== 'leaving') return fail(result)
-  while (pid !== undefined && findLockHolder(location)?.pid === pid) await sleep(TIMES.backoffFirst)
-  print({ schema: 1, stopped: result.status === 'welcome', pid })
-  return EXIT.running
+  try {
+    const { pid } = await stopDaemon(directory, PACKAGE_VERSION)
+    print({ schema: 1, stopped: pid !== undefined, pid })
+    return EXIT.running
+  } catch (error) {
+    if (!(error instanceof PartyError)) throw error
+    return fail(error, EXIT.unresponsive)
+  }
 }
 
 async function report(
@@ -46,8 +45,14 @@ async function report(
   kind: number,
   describe: () => object = () => ({})
 ): Promise<number> {
+  if (!existsSync(directory)) {
+    return fail(new Error(`There is no directory ${directory}`), EXIT.notRunning)
+  }
   const result = await dialDaemon(realpathSync.native(directory))
-  if (result.status !== 'welcome') return fail(result)
+  if (result.status !== 'welcome') {
+    const isGone = result.status === 'absent' || result.status === 'leaving'
+    return fail(result.cause, isGone ? EXIT.notRunning : EXIT.unresponsive)
+  }
   const answer = await ask(result.socket, kind)
   print({ schema: 1, pid: result.welcome.pid, ...answer, ...describe() })
   return EXIT.running
@@ -58,11 +63,9 @@ function dialDaemon(location: string): Promise<DialResult> {
   return dial(findEndpoint(location), hello, AbortSignal.timeout(TIMES.hello))
 }
 
-function fail(result: Exclude<DialResult, { status: 'welcome' }>): number {
-  process.stderr.write(`partyd: ${result.cause.message}\n`)
-  return result.status === 'absent' || result.status === 'leaving'
-    ? EXIT.notRunning
-    : EXIT.unresponsive
+function fail({ message }: Error, exitCode: number): number {
+  process.stderr.write(`partyd: ${message}\n`)
+  return exitCode
 }
 
 function print(object: object): void {

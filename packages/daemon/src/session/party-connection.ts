@@ -212,8 +212,8 @@ export class PartyConnection implements Connection, ChannelOwner, SessionHolder 
     reader.uint53() // sentThrough: everything that was sent has been received, for it came before.
     reader.finish()
     this.#status = 'settled'
-    if (this.#state !== undefined) this.#host.engine.sessions.remove(this.#state, this)
     void this.#session?.close()
+    if (this.#state !== undefined) this.#host.engine.sessions.remove(this.#state, this)
     this.#host.onClientChange()
     this.end()
   }

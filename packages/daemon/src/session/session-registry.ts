@@ -83,11 +83,12 @@ export class SessionRegistry {
     if (this.#entries.get(state.id)?.holder === holder) this.#entries.delete(state.id)
   }
 
-  /** The client needs the session no more. */
+  /** The client needs the session no more. Nothing of it may come into the commit queue after this. */
   remove(state: SessionState, holder: SessionHolder): void {
     if (this.#entries.get(state.id)?.holder !== holder) return
     this.#entries.delete(state.id)
-    if (state.hasRecord) this.#commitQueue.enqueue(this.#records.createRemove(state.id))
+    // Whether there is a record is seen in its turn: the session's first write may still be on its way.
+    this.#commitQueue.enqueue(this.#records.createRemove(state))
   }
 
   /** What a start that failed after all has written is of no use to anybody. */

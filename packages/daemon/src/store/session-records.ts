@@ -26,6 +26,13 @@ export interface SessionRecord {
   readonly clear: ClearProgress | undefined
 }
 
+/** A session as far as its record goes. */
+export interface RecordedSession {
+  readonly id: string
+  /** Whether there is a record of it in the database. */
+  readonly hasRecord: boolean
+}
+
 const FORMAT = 1
 const PREFIX = Buffer.concat([HIDDEN_PREFIX, HIDDEN_TAG])
 const RECORD_PREFIX = Buffer.concat([PREFIX, Buffer.from('s')])
@@ -82,21 +89,31 @@ export class SessionRecords {
   /** Whether there was no generation before: then nobody has a record here, or remembers one. */
   readonly isFresh: boolean
   readonly #database: Database
+  readonly #onUnreadable: (error: Error) => void
   #generation: string
 
-  private constructor(database: Database, generation: string | undefined) {
+  private constructor(
+    database: Database,
+    onUnreadable: (error: Error) => void,
+    generation: string | undefined
+  ) {
     this.isFresh = generation === undefined
     this.#database = database
+    this.#onUnreadable = onUnreadable
     this.#generation = generation ?? ''
   }
 
   /**
    * Reads or makes the generation, and removes records that are too old to matter.
+   * @param onUnreadable told when later ones could not be removed, because they could not be read.
    * @throws RangeError for a record of an unknown format.
    */
-  static async open(database: Database): Promise<SessionRecords> {
+  static async open(
+    database: Database,
+    onUnreadable: (error: Error) => void
+  ): Promise<SessionRecords> {
     const stored = await database.get(GENERATION_KEY, true)
-    const records = new SessionRecords(database, stored?.toString('hex'))
+    const records = new SessionRecords(database, onUnreadable, stored?.toString('hex'))
     const expired = await records.#findExpired(() => false)
     if (stored === undefined || expired.length > 0) {
       const batch = database.batch()
@@ -122,27 +139,30 @@ export class SessionRecords {
 
   /** A write that leaves no trace of partyd in the database: for a clean stop. */
   createRemoveAll(onCommitted: () => void): Write {
-    const findKeys = (): Promise<Buffer[]> => this.#database.findHiddenKeys(PREFIX)
-    return new KeyRemoval(findKeys, () => {}, onCommitted)
+    return this.#createRemoval({
+      findKeys: () => this.#database.findHiddenKeys(PREFIX),
+      onCommitted
+    })
   }
 
-  /** A write that removes the record of a session whose client needs it no more. */
-  createRemove(sessionId: string): Write {
-    const findKeys = async (): Promise<Buffer[]> => [recordKey(sessionId)]
-    return new KeyRemoval(
-      findKeys,
-      () => {},
-      () => {}
-    )
+  /** A write that removes the record, if there is one by then, of a session whose client needs it no more. */
+  createRemove(session: RecordedSession): Write {
+    return this.#createRemoval({
+      findKeys: async () => (session.hasRecord ? [recordKey(session.id)] : [])
+    })
   }
 
   /** A write that removes the records of clients that have not been seen for long. */
   createRemoveExpired(isLive: (sessionId: string) => boolean, onCommitted: () => void): Write {
-    return new KeyRemoval(
-      () => this.#findExpired(isLive),
-      (batch) => this.#replaceGeneration(batch),
+    return this.#createRemoval({
+      findKeys: () => this.#findExpired(isLive),
+      fillMore: (batch) => this.#replaceGeneration(batch),
       onCommitted
-    )
+    })
+  }
+
+  #createRemoval(options: Omit<KeyRemovalOptions, 'onUnreadable'>): Write {
+    return new KeyRemoval({ ...options, onUnreadable: this.#onUnreadable })
   }
 
   /** Keys of records older than a day, and of the oldest ones beyond the number to keep. */
@@ -171,36 +191,41 @@ export class SessionRecords {
   }
 }
 
+interface KeyRemovalOptions {
+  findKeys(): Promise<Buffer[]>
+  /** Adds what goes with a removal of at least one key. */
+  readonly fillMore?: (batch: Batch) => void
+  readonly onCommitted?: () => void
+  onUnreadable(error: Error): void
+}
+
 /** Removes keys that are found when its turn comes. */
 class KeyRemoval implements Write {
   readonly sync = false
   readonly operations = 1
   readonly bytes = 0
-  readonly #findKeys: () => Promise<Buffer[]>
-  readonly #fillMore: (batch: Batch) => void
-  readonly #onCommitted: () => void
+  readonly #options: KeyRemovalOptions
   #keys: Buffer[] = []
 
-  constructor(
-    findKeys: () => Promise<Buffer[]>,
-    fillMore: (batch: Batch) => void,
-    onCommitted: () => void
-  ) {
-    this.#findKeys = findKeys
-    this.#fillMore = fillMore
-    this.#onCommitted = onCommitted
+  constructor(options: KeyRemovalOptions) {
+    this.#options = options
   }
 
+  /** Keys that cannot be found stay: a corrupt block must not keep a daemon from ending well. */
   async prepare(): Promise<void> {
-    this.#keys = await this.#findKeys()
+    try {
+      this.#keys = await this.#options.findKeys()
+    } catch (error) {
+      this.#options.onUnreadable(error as Error)
+    }
   }
 
   fill(batch: Batch): void {
     for (const key of this.#keys) batch.del(key)
-    if (this.#keys.length > 0) this.#fillMore(batch)
+    if (this.#keys.length > 0) this.#options.fillMore?.(batch)
   }
 
   onCommitted(): undefined {
-    this.#onCommitted()
+    this.#options.onCommitted?.()
   }
 }

@@ -1,0 +1,66 @@
+// How a daemon ends well: its clients finish, then everything is given back in reverse order, the
+// lock last. When to do so is the daemon's to decide.
+
+import { rmSync, statSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type GoodbyeReason, locationFiles, removeRendezvous, TIMES } from '@partyd/shared'
+import type { Endpoint } from './endpoint.js'
+import type { Logger } from './logger.js'
+import type { Connections } from './session/connections.js'
+import type { Engine } from './session/engine.js'
+
+export interface DrainOptions {
+  readonly location: string
+  readonly reason: GoodbyeReason
+  readonly engine: Engine
+  readonly connections: Connections
+  /** Taken away from the public path already. */
+  readonly endpoint: Endpoint
+  readonly log: Logger
+  /** Aborted when the clients are to be waited for no longer. */
+  readonly hurry: AbortSignal
+}
+
+/** Resolves when the database is closed and LevelDB's lock free. */
+export async function drain(options: DrainOptions): Promise<void> {
+  const { location, reason, engine, connections, endpoint, log, hurry } = options
+  log.info(`stopping: ${reason}`, { clients: connections.clientCount })
+  connections.sayGoodbye(reason)
+  await waitForClients(connections, hurry)
+  endpoint.close()
+  connections.destroyAll()
+  await engine.sessions.removeAll()
+  removeFiles(location)
+  log.info('stopped')
+  await log.load()
+  log.leaveInPlace()
+  await engine.database.close()
+}
+
+/** Clients that have been told go by themselves; whoever just connected is told too. */
+async function waitForClients(connections: Connections, hurry: AbortSignal): Promise<void> {
+  // A timer of our own: AbortSignal.any forgets a time-out when it is collected as garbage (Node 20).
+  let timer: NodeJS.Timeout | undefined
+  const givenUp = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, TIMES.drain)
+    hurry.addEventListener('abort', () => resolve(), { once: true })
+  })
+  const settled = Promise.all([sleep(TIMES.acceptTail), connections.noClients()])
+  await Promise.race([settled, givenUp])
+  clearTimeout(timer)
+}
+
+function removeFiles(location: string): void {
+  removeRendezvous(location)
+  const { exit, spawnLock } = locationFiles(location)
+  rmSync(exit, { force: true })
+  // Whoever holds it refreshes it every second.
+  if (isOlderThan(spawnLock, 2.5 * TIMES.spawnLockUpdate)) {
+    rmSync(spawnLock, { recursive: true, force: true })
+  }
+}
+
+function isOlderThan(path: string, ms: number): boolean {
+  const stat = statSync(path, { throwIfNoEntry: false })
+  return stat !== undefined && Date.now() - stat.mtimeMs > ms
+}

@@ -1,0 +1,60 @@
+// From an open database to the engine that sessions work with.
+
+import { PartyError } from '@partyd/shared'
+import { openError } from './claim.js'
+import type { Engine } from './session/engine.js'
+import { SessionRegistry } from './session/session-registry.js'
+import { StartError } from './start-error.js'
+import { CommitQueue } from './store/commit-queue.js'
+import type { Database } from './store/database.js'
+import { ReadPath } from './store/read-path.js'
+import { ScanQueue } from './store/scan-queue.js'
+import { SessionRecords } from './store/session-records.js'
+
+export interface EngineOwner {
+  /** LevelDB failed to write: nothing may be answered or written any more. */
+  onWriteFailed(error: Error): void
+  /** Records have been removed without their clients' goodbye. */
+  onGeneration(generation: string): void
+  /** Session records could not be read, and stay where they are. */
+  onUnreadable(error: Error): void
+}
+
+/** @throws StartError when the session records cannot be read. */
+export async function openEngine(
+  database: Database,
+  location: string,
+  owner: EngineOwner
+): Promise<Engine> {
+  const readPath = new ReadPath(database)
+  const commitQueue = new CommitQueue(database, {
+    beforeBatch: () => readPath.dispatch(),
+    onWriteFailed: (error) => owner.onWriteFailed(error)
+  })
+  const records = await openRecords(database, location, owner)
+  const sessions = new SessionRegistry(records, commitQueue, () =>
+    owner.onGeneration(records.generation)
+  )
+  return { database, commitQueue, readPath, scanQueue: new ScanQueue(), sessions }
+}
+
+async function openRecords(
+  database: Database,
+  location: string,
+  owner: EngineOwner
+): Promise<SessionRecords> {
+  try {
+    return await SessionRecords.open(database, (error) => owner.onUnreadable(error))
+  } catch (cause) {
+    if (!(cause instanceof RangeError)) {
+      const { code, message } = cause as NodeJS.ErrnoException
+      throw openError(location, code, message)
+    }
+    const message = `The session records in ${location} were written by another version of partyd: ${cause.message}`
+    const details = { path: location, pid: process.pid, cause }
+    throw new StartError(
+      'incompatibleData',
+      new PartyError('PARTYD_INCOMPATIBLE', message, details)
+    )
+  }
+}

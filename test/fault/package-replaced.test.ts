@@ -1,0 +1,66 @@
+// A daemon whose package was updated under it finishes what it has, and makes room for a new one.
+
+import { cpSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
+import { afterEach, describe, expect, it } from 'vitest'
+import { Clients } from '../harness/clients.js'
+import { DAEMON_ENTRY, DaemonCommands } from '../harness/daemon-command.js'
+import { Locations } from '../harness/locations.js'
+
+const PACKAGE = dirname(dirname(DAEMON_ENTRY))
+const LEFT_OUT = new Set(['node_modules', 'src'])
+
+const clients = new Clients()
+const commands = new DaemonCommands()
+const locations = new Locations()
+afterEach(async () => {
+  await clients.end()
+  await commands.reap()
+  await locations.reap()
+})
+
+/** A copy of the built package, with the dependencies of the original. */
+function installCopy(): string {
+  const directory = join(locations.create(), 'partyd')
+  cpSync(PACKAGE, directory, {
+    recursive: true,
+    filter: (path) => !LEFT_OUT.has(basename(path))
+  })
+  symlinkSync(join(PACKAGE, 'node_modules'), join(directory, 'node_modules'))
+  return directory
+}
+
+const replacements: [string, (directory: string) => void][] = [
+  [
+    'replaced by another version',
+    (directory) => {
+      writeFileSync(join(directory, 'new.json'), '{ "name": "partyd", "version": "99.0.0" }')
+      renameSync(join(directory, 'new.json'), join(directory, 'package.json'))
+    }
+  ],
+  ['removed', (directory) => rmSync(directory, { recursive: true })]
+]
+
+describe.each(replacements)('a daemon whose package was %s', (_, replace) => {
+  it('ends with its last client, and not before', async () => {
+    const directory = installCopy()
+    const location = locations.create()
+    const entry = join(directory, 'bin', basename(DAEMON_ENTRY))
+    const daemon = await commands.serve(location, ['--auto', '--idle-timeout', '60000'], { entry })
+    const connect = (): ReturnType<Clients['open']> => clients.open(location, { autospawn: false })
+    const first = connect()
+    await first.put('a', '1')
+    // The last one may go while the package is as it was: the daemon waits for the next.
+    await first.close()
+    const second = connect()
+    expect(await second.get('a')).toBe('1')
+    replace(directory)
+    const third = connect()
+    expect(await third.get('a')).toBe('1')
+    await third.close()
+    await second.put('b', '2')
+    expect(daemon.isRunning).toBe(true)
+    await second.close()
+    expect(await daemon.ended).toEqual({ code: 0, signal: null })
+  })
+})
