@@ -60,6 +60,13 @@ export class PartyIterator implements Scan {
     this.#owner = owner
   }
 
+  /** A seek reads nothing; a demand at most what is asked for, or what a step reads among others. */
+  get stepBytes(): number {
+    const [command] = this.#commands
+    if (command?.kind !== 'next') return 0
+    return Math.min(command.count * this.#entryBytes, command.bytes, LIMITS.scanStepBytes)
+  }
+
   /** Since when nothing has been asked of it, or undefined while it works. */
   get idleSince(): number | undefined {
     return this.#status === 'idle' && !this.options.keep ? this.#lastDemandAt : undefined

@@ -31,6 +31,9 @@ interface ReadOptions {
   readonly snapshot?: AbstractSnapshot | undefined
 }
 
+/** Reads a key on the spot. @throws LevelDB's error. */
+export type ReadSync = (key: Buffer) => Bytes | undefined
+
 type ClassicDatabase = ClassicLevel<Buffer, Buffer>
 
 const BUFFERS = { keyEncoding: 'buffer', valueEncoding: 'buffer' } as const
@@ -73,10 +76,14 @@ export class Database {
   /** Whether values read by key, and entries of scans, are text. */
   readonly #valueGuess = new TextGuess(false)
   readonly #scanGuess = new TextGuess(true)
+  readonly #readNow: ReadSync
+  readonly #readUncached: ReadSync
 
   private constructor(level: ClassicDatabase) {
     this.#level = level
     this.#unchecked = level as unknown as Unchecked
+    this.#readNow = this.createReader(true)
+    this.#readUncached = this.createReader(false)
   }
 
   /** @throws LevelDB's error, with `LEVEL_LOCKED`, `LEVEL_CORRUPTION`, `LEVEL_IO_ERROR` or no code. */
@@ -95,18 +102,29 @@ export class Database {
     return this.#level.close()
   }
 
-  /** @param snapshot to read from, instead of from what is there now. */
-  getSync(key: Buffer, fillCache: boolean, snapshot?: AbstractSnapshot): Bytes | undefined {
-    if (this.#valueGuess.guess()) {
-      const options = { keyEncoding: 'buffer', valueEncoding: 'utf8', fillCache, snapshot } as const
-      const text = this.#unchecked._getSync(key, options) as string | undefined
-      if (text === undefined || isPlainText(text)) return text
-      this.#valueGuess.onBytes()
+  /** Reads on the spot, from what is there now. */
+  getSync(key: Buffer, fillCache: boolean): Bytes | undefined {
+    return fillCache ? this.#readNow(key) : this.#readUncached(key)
+  }
+
+  /**
+   * A function that reads on the spot, as often as it is called.
+   * @param snapshot to read from, instead of from what is there then.
+   */
+  createReader(fillCache: boolean, snapshot?: AbstractSnapshot): ReadSync {
+    // Made once: two objects for each of many keys were a tenth of the time that reading them took.
+    const asBytes: ReadOptions = { ...BUFFERS, fillCache, snapshot }
+    const asText: ReadOptions = { ...asBytes, valueEncoding: 'utf8' }
+    return (key) => {
+      if (this.#valueGuess.guess()) {
+        const text = this.#unchecked._getSync(key, asText) as string | undefined
+        if (text === undefined || isPlainText(text)) return text
+        this.#valueGuess.onBytes()
+      }
+      const value = this.#unchecked._getSync(key, asBytes) as Buffer | undefined
+      if (isLong(value)) this.#valueGuess.onBytes()
+      return value
     }
-    const options = { ...BUFFERS, fillCache, snapshot }
-    const value = this.#unchecked._getSync(key, options) as Buffer | undefined
-    if (isLong(value)) this.#valueGuess.onBytes()
-    return value
   }
 
   get(key: Buffer, fillCache: boolean): Promise<Buffer | undefined> {

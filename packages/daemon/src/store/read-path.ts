@@ -68,7 +68,7 @@ export class ReadPath {
     }
   }
 
-  /** Reads a few keys on the spot if that is best, else in the thread pool; from a snapshot, so that all are of one moment. */
+  /** Reads a few keys on the spot if that is best, and otherwise all in the thread pool. */
   async readMany(
     keys: Buffer[],
     fillCache: boolean,
@@ -89,7 +89,7 @@ export class ReadPath {
   ): (Bytes | undefined)[] {
     const start = performance.now()
     try {
-      return keys.map((key) => this.#database.getSync(key, fillCache, snapshot))
+      return keys.map(this.#database.createReader(fillCache, snapshot))
     } finally {
       this.#account((performance.now() - start) / keys.length, keys.length)
     }
