@@ -109,7 +109,8 @@ export class Connection implements ChannelOwner, LivenessOwner, RequestsOwner {
     session.generation = link.welcome.generation
     this.#channel = new Channel(link.socket, this)
     this.#status = 'open'
-    this.requests.attach(this.#channel, verdict.applied, verdict.results)
+    const { features } = link.welcome
+    this.requests.attach(this.#channel, verdict.applied, verdict.results, features)
   }
 
   // Being connected

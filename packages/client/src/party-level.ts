@@ -2,7 +2,8 @@
 
 import {
   type Bytes,
-  ITERATOR_FLAGS,
+  CLEAR_FLAGS,
+  type FrameWriter,
   KIND,
   LIMITS,
   NO_LIMIT,
@@ -15,6 +16,7 @@ import {
   type AbstractClearOptions,
   AbstractLevel,
   type AbstractOpenOptions,
+  type AbstractSnapshot,
   type AbstractSublevelOptions
 } from 'abstract-level'
 import {
@@ -32,7 +34,9 @@ import { OpenFailure } from './open-failure.js'
 import { resolveOptions } from './options.js'
 import { PartySublevel } from './party-sublevel.js'
 import { pickRange, type Range, writeRange } from './range.js'
+import type { Decoder } from './request.js'
 import type { Requests } from './requests.js'
+import { PartySnapshot, type SnapshotLease, useLease } from './snapshot.js'
 import { stop } from './stop.js'
 import type {
   BatchOperation,
@@ -61,6 +65,7 @@ const NOT_SUPPORTED = { getSync: false }
 interface ReadOptions {
   readonly valueEncoding?: string
   readonly fillCache?: boolean
+  readonly snapshot?: AbstractSnapshot
 }
 
 interface WriteOptions {
@@ -108,7 +113,7 @@ export class PartyLevel<KDefault = string, VDefault = string> extends AbstractLe
         seek: true,
         permanence: true,
         implicitSnapshots: !retry,
-        explicitSnapshots: false,
+        explicitSnapshots: true,
         ...NOT_SUPPORTED,
         signals: { iterators: true }
       },
@@ -180,44 +185,57 @@ export class PartyLevel<KDefault = string, VDefault = string> extends AbstractLe
   /** @internal */
   _get(key: Bytes, options: ReadOptions): Promise<Value | undefined> {
     const requests = this.#connected()
+    const lease = useLease(options.snapshot, requests)
     const frame = requests.begin(KIND.get)
-    frame.uint8(readFlags(options))
+    writeReadFlags(frame, options, lease)
     frame.tail(key)
-    return requests.request<Value | undefined>(
-      options.valueEncoding === 'utf8' ? decodeText : decodeBuffer
+    return read<Value | undefined>(
+      requests,
+      options.valueEncoding === 'utf8' ? decodeText : decodeBuffer,
+      lease
     )
   }
 
   /** @internal */
   _getMany(keys: readonly Bytes[], options: ReadOptions): Promise<(Value | undefined)[]> {
     const requests = this.#connected()
-    writeKeys(requests, KIND.getMany, keys, options)
-    return requests.request<(Value | undefined)[]>(
-      options.valueEncoding === 'utf8' ? decodeTexts : decodeBuffers
+    const lease = useLease(options.snapshot, requests)
+    writeKeys(requests, KIND.getMany, keys, options, lease)
+    return read<(Value | undefined)[]>(
+      requests,
+      options.valueEncoding === 'utf8' ? decodeTexts : decodeBuffers,
+      lease
     )
   }
 
   /** @internal */
   async _has(key: Bytes, options: ReadOptions): Promise<boolean> {
     const requests = this.#connected()
+    const lease = useLease(options.snapshot, requests)
     const frame = requests.begin(KIND.has)
-    frame.uint8(readFlags(options))
+    writeReadFlags(frame, options, lease)
     frame.tail(key)
-    const [isPresent] = await requests.request(decodePresence)
+    const [isPresent] = await read(requests, decodePresence, lease)
     return isPresent === true
   }
 
   /** @internal */
   _hasMany(keys: readonly Bytes[], options: ReadOptions): Promise<boolean[]> {
     const requests = this.#connected()
-    writeKeys(requests, KIND.hasMany, keys, options)
-    return requests.request(decodePresence)
+    const lease = useLease(options.snapshot, requests)
+    writeKeys(requests, KIND.hasMany, keys, options, lease)
+    return read(requests, decodePresence, lease)
   }
 
   /** @internal */
   _iterator(options: RawIteratorOptions): PartyIterator {
     const database = this as unknown as AbstractLevel<Bytes, unknown, unknown>
     return new PartyIterator(database, this.#connected(), this.#retry, options)
+  }
+
+  /** @internal */
+  _snapshot(options: { owner: AbstractLevel<unknown, unknown, unknown> }): PartySnapshot {
+    return new PartySnapshot(this.#connected(), options)
   }
 
   // Writes
@@ -262,11 +280,15 @@ export class PartyLevel<KDefault = string, VDefault = string> extends AbstractLe
   _clear(options: AbstractClearOptions<Bytes>): Promise<void> {
     const { reverse, limit = -1 } = options
     const requests = this.#connected()
+    const lease = useLease(options.snapshot, requests)
     const frame = requests.begin(KIND.clear)
-    frame.uint8(reverse ? ITERATOR_FLAGS.reverse : 0)
+    frame.uint8((reverse ? CLEAR_FLAGS.reverse : 0) | (lease ? CLEAR_FLAGS.snapshot : 0))
+    if (lease !== undefined) frame.uint32(lease.number)
     frame.uint53(limit < 0 ? NO_LIMIT : limit)
     writeRange(frame, pickRange(options as Range))
-    return requests.request(decodeDone)
+    // A write, and so not tied to the link: a daemon that goes on with it says how far it had come.
+    const cleared = requests.request(decodeDone)
+    return lease === undefined ? cleared : lease.settle(cleared)
   }
 
   #connected(): Requests {
@@ -306,8 +328,24 @@ export interface PartyLevel<KDefault, VDefault> {
   values<K = KDefault, V = VDefault>(options: ValueIteratorOptions<K, V>): ValueIterator<this, K, V>
 }
 
-function readFlags({ fillCache }: ReadOptions): number {
-  return fillCache === false ? READ_FLAGS.noFillCache : 0
+function writeReadFlags(
+  frame: FrameWriter,
+  { fillCache }: ReadOptions,
+  lease: SnapshotLease | undefined
+): void {
+  const flags = fillCache === false ? READ_FLAGS.noFillCache : 0
+  if (lease === undefined) return frame.uint8(flags)
+  frame.uint8(flags | READ_FLAGS.snapshot)
+  frame.uint32(lease.number)
+}
+
+/** Sends the read just begun. */
+function read<T>(
+  requests: Requests,
+  decode: Decoder<T>,
+  lease: SnapshotLease | undefined
+): Promise<T> {
+  return lease === undefined ? requests.request(decode) : lease.read(decode)
 }
 
 function writeFlags({ sync }: WriteOptions): number {
@@ -318,7 +356,8 @@ function writeKeys(
   requests: Requests,
   kind: number,
   keys: readonly Bytes[],
-  options: ReadOptions
+  options: ReadOptions,
+  lease: SnapshotLease | undefined
 ): void {
   if (keys.length > LIMITS.keysMax) {
     throw new PartyError(
@@ -327,7 +366,7 @@ function writeKeys(
     )
   }
   const frame = requests.begin(kind)
-  frame.uint8(readFlags(options))
+  writeReadFlags(frame, options, lease)
   frame.uint32(keys.length)
   for (const key of keys) frame.bytes(key)
 }

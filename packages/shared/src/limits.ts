@@ -41,6 +41,8 @@ export const LIMITS = {
   scanStepEntries: 1000,
   /** Iterators that a session may have open. Each pins a snapshot. */
   iteratorsMax: 1024,
+  /** Snapshots that a session may hold: a program that takes one for each iterator needs as many. */
+  snapshotsMax: 1024,
   /** Single reads of a session that wait in the thread pool. More are left in the socket. */
   readsInFlightMax: 256,
   /** Bytes of values, by what the last ones were like, that a session's waiting reads may come to. */
@@ -129,5 +131,9 @@ export const TIMES = {
   recordKept: 86_400_000,
   recordSweep: 3_600_000,
   /** When an iterator of a retrying client, left without demand, is closed. The client opens it again. */
-  iteratorIdle: 60_000
+  iteratorIdle: 60_000,
+  /** How old a snapshot may get. Until it ends LevelDB keeps whatever it sees; no backup takes a day. */
+  snapshotKept: 86_400_000,
+  /** How often that is looked at. */
+  snapshotSweep: 60_000
 } as const

@@ -7,6 +7,7 @@ import type { Engine } from './engine.js'
 import { SessionIterators } from './session-iterators.js'
 import { SessionOrder } from './session-order.js'
 import { SessionReads } from './session-reads.js'
+import { SessionSnapshots } from './session-snapshots.js'
 import type { SessionState } from './session-state.js'
 import { SessionWrites } from './session-writes.js'
 
@@ -16,12 +17,15 @@ export class PartySession {
   readonly #writes: SessionWrites
   readonly #reads: SessionReads
   readonly #iterators: SessionIterators
+  readonly #snapshots: SessionSnapshots
 
   /** @param state undefined for a client without retry. */
   constructor(engine: Engine, channel: Channel, state: SessionState | undefined) {
     this.#answers = new AnswerWriter(channel)
     this.#order = new SessionOrder(engine.commitQueue)
-    const context = { engine, channel, answers: this.#answers, order: this.#order, state }
+    const own = { engine, channel, answers: this.#answers, order: this.#order, state }
+    this.#snapshots = new SessionSnapshots(own)
+    const context = { ...own, snapshots: this.#snapshots }
     this.#writes = new SessionWrites(context)
     this.#reads = new SessionReads(context)
     this.#iterators = new SessionIterators(context)
@@ -52,6 +56,10 @@ export class PartySession {
         return this.#iterators.onSeek(reader)
       case KIND.iteratorClose:
         return this.#iterators.onClose(reader)
+      case KIND.snapshotOpen:
+        return this.#snapshots.onOpen(reader)
+      case KIND.snapshotClose:
+        return this.#snapshots.onClose(reader)
       default:
         return this.#answers.error(reader.id, reader.kind, unknownKind(reader.kind))
     }
@@ -59,13 +67,14 @@ export class PartySession {
 
   /**
    * Ends the session's iterators and drops what waits for its turn. Resolves when the writes that
-   * are in the commit queue are in the database.
+   * are in the commit queue are in the database. A clear among them may still read its snapshot.
    */
-  close(): Promise<void> {
+  async close(): Promise<void> {
     this.#answers.close()
     this.#reads.close()
     this.#iterators.close()
-    return this.#order.retire()
+    await this.#order.retire()
+    this.#snapshots.close()
   }
 }
 

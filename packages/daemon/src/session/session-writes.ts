@@ -2,8 +2,8 @@
 // on in session order. A write that comes again is answered from memory.
 
 import {
+  CLEAR_FLAGS,
   type FrameReader,
-  ITERATOR_FLAGS,
   KIND,
   LIMITS,
   OPERATION_NAMES,
@@ -15,7 +15,7 @@ import {
 } from '@partyd/shared'
 import { isHidden } from '../store/key-space.js'
 import type { SequencePlace } from '../store/writes.js'
-import { readPairs, readRange } from './request-fields.js'
+import { readPairs, readRange, readSnapshotNumber } from './request-fields.js'
 import type { SessionContext } from './session-context.js'
 
 export class SessionWrites {
@@ -95,13 +95,16 @@ export class SessionWrites {
 
   #clear(reader: FrameReader, flags: number, place: SequencePlace | undefined): void {
     const { id, kind } = reader
-    const { order, state } = this.#session
+    const { order, snapshots, state } = this.#session
+    const number = readSnapshotNumber(reader, flags, CLEAR_FLAGS.snapshot)
     const limit = reader.uint53()
     const range = readRange(reader)
     reader.finish()
-    const reverse = (flags & ITERATOR_FLAGS.reverse) !== 0
+    const reverse = (flags & CLEAR_FLAGS.reverse) !== 0
     const progress = place && state?.clearProgress(place.sequence)
-    order.clear({ range, reverse, limit }, place, progress, (error) =>
+    // Looked up when it is its turn: opening it may be waiting for earlier writes.
+    const findSnapshot = number === undefined ? undefined : () => snapshots.find(number)
+    order.clear({ range, reverse, limit, findSnapshot }, place, progress, (error) =>
       this.#answer(id, kind, error)
     )
   }

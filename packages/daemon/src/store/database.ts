@@ -14,9 +14,14 @@ export interface ScanOptions {
   readonly fillCache: boolean
   /** A step ends once it has read more bytes than this. */
   readonly stepBytes: number
+  /** To read from, instead of from what is there now. */
+  readonly snapshot?: Snapshot | undefined
 }
 
 type ClassicDatabase = ClassicLevel<Buffer, Buffer>
+
+/** What was there at one moment. To be closed. */
+export type Snapshot = AbstractSnapshot
 
 /** One LevelDB batch. */
 export type Batch = AbstractChainedBatch<ClassicDatabase, Buffer, Buffer>
@@ -52,15 +57,16 @@ export class Database {
     return fillCache ? this.#level.getSync(key) : this.#level.getSync(key, NO_FILL)
   }
 
-  get(key: Buffer, fillCache: boolean): Promise<Buffer | undefined> {
+  /** @param snapshot to read from, here and below, instead of from what is there now. */
+  get(key: Buffer, fillCache: boolean, snapshot?: Snapshot): Promise<Buffer | undefined> {
+    if (snapshot !== undefined) return this.#level.get(key, { ...BUFFERS, fillCache, snapshot })
     return fillCache ? this.#level.get(key) : this.#level.get(key, NO_FILL)
   }
 
-  /** @param snapshot to read from, instead of from what is there now. */
   getMany(
     keys: Buffer[],
     fillCache: boolean,
-    snapshot?: AbstractSnapshot
+    snapshot?: Snapshot
   ): Promise<(Buffer | undefined)[]> {
     if (snapshot !== undefined) {
       return this.#level.getMany(keys, { ...BUFFERS, fillCache, snapshot })
@@ -68,20 +74,20 @@ export class Database {
     return fillCache ? this.#level.getMany(keys) : this.#level.getMany(keys, NO_FILL)
   }
 
-  /** What is there now, for later reads. To be closed. */
-  snapshot(): AbstractSnapshot {
+  /** What is there now, for later reads. */
+  snapshot(): Snapshot {
     return this.#level.snapshot()
   }
 
-  has(key: Buffer, fillCache: boolean): Promise<boolean> {
-    return this.#level.has(key, { keyEncoding: 'buffer', fillCache })
+  has(key: Buffer, fillCache: boolean, snapshot?: Snapshot): Promise<boolean> {
+    return this.#level.has(key, { keyEncoding: 'buffer', fillCache, snapshot })
   }
 
-  hasMany(keys: Buffer[], fillCache: boolean): Promise<boolean[]> {
-    return this.#level.hasMany(keys, { keyEncoding: 'buffer', fillCache })
+  hasMany(keys: Buffer[], fillCache: boolean, snapshot?: Snapshot): Promise<boolean[]> {
+    return this.#level.hasMany(keys, { keyEncoding: 'buffer', fillCache, snapshot })
   }
 
-  /** The iterator's snapshot is taken here and now. */
+  /** Without a snapshot to read from, the iterator's own is taken here and now. */
   scan(options: ScanOptions): DatabaseScan {
     return new DatabaseScan(
       this.#level.iterator({
@@ -91,7 +97,8 @@ export class Database {
         keys: options.keys,
         values: options.values,
         fillCache: options.fillCache,
-        highWaterMarkBytes: options.stepBytes
+        highWaterMarkBytes: options.stepBytes,
+        snapshot: options.snapshot
       }),
       options
     )

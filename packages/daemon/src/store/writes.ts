@@ -1,9 +1,10 @@
 // The kinds of writes that the commit queue carries: a list of puts and dels, and a clear.
 
-import { LIMITS, RESULT } from '@partyd/shared'
+import { LIMITS, PartyError, RESULT } from '@partyd/shared'
 import type { RecordOwner, Write } from './commit-queue.js'
-import type { Batch, Database } from './database.js'
+import type { Batch, Database, Snapshot } from './database.js'
 import type { Range } from './key-space.js'
+import { explainSnapshot } from './lost-snapshot.js'
 import type { ClearProgress } from './session-records.js'
 
 /** Told once, when the write is in the database, or when it could not be prepared. */
@@ -81,23 +82,28 @@ export interface ClearOptions {
   readonly reverse: boolean
   /** How many at most. */
   readonly limit: number
+  /** The snapshot whose keys to delete, instead of those that are there now. Throws when it is gone. */
+  readonly findSnapshot?: (() => Snapshot) | undefined
 }
 
 /**
  * Deletes a range in bounded steps, each one atomic. Other sessions' writes go between the steps.
- * A step deletes the keys that were there when its batch was about to be written.
+ * A step deletes the keys that were there when its batch was about to be written, or the next ones
+ * of a snapshot.
  */
 export class ClearWrite implements Write {
   readonly sync = false
   readonly operations: number = LIMITS.clearKeysMax
   readonly bytes: number = LIMITS.clearBytesMax
-  readonly #reverse: boolean
+  readonly #options: ClearOptions
   readonly #place: SequencePlace | undefined
   readonly #onCommitted: OnCommitted
   #range: Range
   #remaining: number
   #keys: Buffer[] = []
   #status: 'clearing' | 'ended' | 'cancelled' = 'clearing'
+  /** The last key deleted in an earlier step. */
+  #cursor: Buffer | undefined
   #error: Error | undefined
 
   /** @param progress of the same clear, cut short by the end of a connection or of a daemon. */
@@ -108,11 +114,12 @@ export class ClearWrite implements Write {
     onCommitted: OnCommitted
   ) {
     const { range, reverse, limit } = options
-    this.#reverse = reverse
+    this.#options = options
     this.#place = place
     this.#onCommitted = onCommitted
     this.#range = progress === undefined ? range : continueBehind(progress.cursor, range, reverse)
     this.#remaining = progress?.remaining ?? limit
+    this.#cursor = progress?.cursor
   }
 
   get owner(): RecordOwner | undefined {
@@ -131,7 +138,7 @@ export class ClearWrite implements Write {
       await this.#findKeys(database)
     } catch (error) {
       // An unreadable block is this clear's misfortune, not a failed write.
-      this.#error = error as Error
+      this.#error = this.#explain(error as Error)
       this.#status = 'ended'
     }
   }
@@ -143,11 +150,12 @@ export class ClearWrite implements Write {
     }
     const scan = database.scan({
       range: this.#range,
-      reverse: this.#reverse,
+      reverse: this.#options.reverse,
       keys: true,
       values: false,
       fillCache: false,
-      stepBytes: LIMITS.clearBytesMax
+      stepBytes: LIMITS.clearBytesMax,
+      snapshot: this.#options.findSnapshot?.()
     })
     try {
       const wanted = Math.min(this.#remaining, LIMITS.clearKeysMax)
@@ -166,7 +174,7 @@ export class ClearWrite implements Write {
     const { session, sequence } = this.#place
     const cursor = this.#keys.at(-1)
     if (this.#isDone) {
-      session.include(sequence, this.#error === undefined ? RESULT.ok : RESULT.readFailed)
+      session.include(sequence, resultOf(this.#error))
     } else if (cursor !== undefined) {
       session.includeClear({ sequence, cursor, remaining: this.#remaining })
     }
@@ -178,13 +186,33 @@ export class ClearWrite implements Write {
       this.#onCommitted(this.#error)
       return undefined
     }
-    this.#range = continueBehind(cursor, this.#range, this.#reverse)
+    this.#cursor = cursor
+    this.#range = continueBehind(cursor, this.#range, this.#options.reverse)
     return this
+  }
+
+  /** Without its snapshot it cannot go on. Whoever asked for it should know where it ended. */
+  #explain(cause: Error): Error {
+    const error = explainSnapshot(cause) as PartyError
+    if (error.code !== 'PARTYD_SNAPSHOT_LOST') return error
+    const count = this.#options.limit - this.#remaining
+    const progress =
+      this.#cursor === undefined
+        ? 'It has deleted nothing.'
+        : `It has deleted ${count} keys, the last one 0x${this.#cursor.subarray(0, 256).toString('hex')}.`
+    const message = `clear() cannot go on: its snapshot went with the daemon or the connection that held it. ${progress} Read what is left before repeating it.`
+    return new PartyError('PARTYD_SNAPSHOT_LOST', message, { cause })
   }
 
   get #isDone(): boolean {
     return this.#status === 'ended'
   }
+}
+
+function resultOf(error: Error | undefined): number {
+  if (error === undefined) return RESULT.ok
+  const { code } = error as PartyError
+  return code === 'PARTYD_SNAPSHOT_LOST' ? RESULT.snapshotLost : RESULT.readFailed
 }
 
 /** What is left of a range once everything up to and including `last` is done. */

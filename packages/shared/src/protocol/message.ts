@@ -7,7 +7,7 @@ import type { DaemonMode } from '../rendezvous.js'
 export const PROTOCOL_VERSIONS: readonly [number, number] = [1, 1]
 
 /** Optional parts of the protocol that this code speaks. A peer uses only what both name. */
-export const FEATURES: readonly string[] = ['hasMany']
+export const FEATURES: readonly string[] = ['hasMany', 'snapshots']
 
 /** Kinds of frames. Below 0x80 a client sends them, from 0x80 on the daemon. */
 export const KIND = {
@@ -32,6 +32,9 @@ export const KIND = {
   iteratorNext: 0x31,
   iteratorSeek: 0x32,
   iteratorClose: 0x33,
+
+  snapshotOpen: 0x40,
+  snapshotClose: 0x41,
 
   welcome: 0x80,
   error: 0x81,
@@ -64,7 +67,9 @@ export const OPERATION_NAMES: Readonly<Record<number, string>> = {
   [KIND.iteratorOpen]: 'iterator',
   [KIND.iteratorNext]: 'iterator',
   [KIND.iteratorSeek]: 'iterator',
-  [KIND.iteratorClose]: 'iterator'
+  [KIND.iteratorClose]: 'iterator',
+  [KIND.snapshotOpen]: 'snapshot',
+  [KIND.snapshotClose]: 'snapshot'
 }
 
 /** Whether frames of this kind carry a sequence number. */
@@ -76,15 +81,17 @@ export function isWrite(kind: number): boolean {
 export const SEQUENCE_OFFSET = 9
 export const SETTLED_THROUGH_OFFSET = 17
 
-export const READ_FLAGS = { noFillCache: 1 } as const
+export const READ_FLAGS = { noFillCache: 1, snapshot: 2 } as const
 export const WRITE_FLAGS = { sync: 1 } as const
+export const CLEAR_FLAGS = { reverse: 1, snapshot: 2 } as const
 export const ITERATOR_FLAGS = {
   reverse: 1,
   keys: 2,
   values: 4,
   fillCache: 8,
   /** Keep the iterator, and its snapshot, until it is closed; else it may be closed when idle. */
-  keep: 16
+  keep: 16,
+  snapshot: 32
 } as const
 export const ANSWER_FLAGS = {
   /** values: more frames of this answer follow. entries: the iterator has reached its end. */
@@ -99,7 +106,13 @@ export const MISSING_LENGTH = 0xffff_ffff
 export const NO_LIMIT: number = Number.MAX_SAFE_INTEGER
 
 /** The result of a write: one byte in a record and in a welcome. */
-export const RESULT = { ok: 0, checkFailed: 1, reservedKey: 2, readFailed: 3 } as const
+export const RESULT = {
+  ok: 0,
+  checkFailed: 1,
+  reservedKey: 2,
+  readFailed: 3,
+  snapshotLost: 4
+} as const
 
 /** What a connection is for: a database session with or without retry, or a question to the daemon. */
 export type HelloMode = 'retry' | 'once' | 'control'
