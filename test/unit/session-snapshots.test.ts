@@ -26,6 +26,7 @@ it('a snapshot is given up in session order when it is a day old, and no other o
   let taken = 0
   const snapshots = new SessionSnapshots({
     engine: {
+      counters: { snapshots: 0 },
       database: {
         snapshot: () => {
           const number = ++taken

@@ -8,7 +8,11 @@ import type { Request } from './request.js'
 /** The feature that brings a kind. */
 const KIND_FEATURES: Readonly<Record<number, string>> = {
   [KIND.snapshotOpen]: 'snapshots',
-  [KIND.snapshotClose]: 'snapshots'
+  [KIND.snapshotClose]: 'snapshots',
+  [KIND.status]: 'properties',
+  [KIND.approximateSize]: 'properties',
+  [KIND.compactRange]: 'properties',
+  [KIND.getProperty]: 'properties'
 }
 
 /** Where in a frame the flags are, by its kind, and the flag that says that a snapshot is named. */

@@ -33,6 +33,7 @@ import { PartyIterator, type IteratorOptions as RawIteratorOptions } from './ite
 import { OpenFailure } from './open-failure.js'
 import { resolveOptions } from './options.js'
 import { PartySublevel } from './party-sublevel.js'
+import { approximateSize, compactRange, getInfo, getProperty } from './properties.js'
 import { pickRange, type Range, writeRange } from './range.js'
 import type { Decoder } from './request.js'
 import type { Requests } from './requests.js'
@@ -42,6 +43,7 @@ import type {
   BatchOperation,
   BatchOptions,
   ChainedBatch,
+  DaemonInfo,
   DatabaseOptions,
   DelOptions,
   GetManyOptions,
@@ -54,6 +56,7 @@ import type {
   KeyIteratorOptions,
   OpenOptions,
   PutOptions,
+  StartEndOptions,
   ValueIterator,
   ValueIteratorOptions
 } from './types.js'
@@ -66,6 +69,10 @@ interface ReadOptions {
   readonly valueEncoding?: string
   readonly fillCache?: boolean
   readonly snapshot?: AbstractSnapshot
+}
+
+interface Encoder<K> {
+  encode(value: K): Bytes
 }
 
 interface WriteOptions {
@@ -92,6 +99,8 @@ export class PartyLevel<KDefault = string, VDefault = string> extends AbstractLe
   readonly #location: string
   readonly #options: DatabaseOptions<KDefault, VDefault>
   readonly #retry: boolean
+  /** Whether writes that do not say wait for the disk; undefined to leave it to the daemon. */
+  #sync: true | undefined
   #connection: Connection | undefined
   readonly #openFailure = new OpenFailure()
 
@@ -115,6 +124,12 @@ export class PartyLevel<KDefault = string, VDefault = string> extends AbstractLe
         implicitSnapshots: !retry,
         explicitSnapshots: true,
         ...NOT_SUPPORTED,
+        additionalMethods: {
+          approximateSize: true,
+          compactRange: true,
+          getProperty: true,
+          info: true
+        },
         signals: { iterators: true }
       },
       options
@@ -148,10 +163,10 @@ export class PartyLevel<KDefault = string, VDefault = string> extends AbstractLe
   /** @internal */
   async _open(options: OpenOptions): Promise<void> {
     this.#openFailure.cause = undefined
-    const connection = new Connection(
-      this.#location,
-      resolveOptions({ ...this.#options, ...options }),
-      (warning) => this.emit('warning', warning)
+    const resolved = resolveOptions({ ...this.#options, ...options })
+    this.#sync = resolved.database.sync || undefined
+    const connection = new Connection(this.#location, resolved, (warning) =>
+      this.emit('warning', warning)
     )
     try {
       await connection.open()
@@ -244,7 +259,7 @@ export class PartyLevel<KDefault = string, VDefault = string> extends AbstractLe
   _put(key: Bytes, value: Bytes, options: WriteOptions): Promise<void> {
     const requests = this.#connected()
     const frame = requests.begin(KIND.put)
-    frame.uint8(writeFlags(options))
+    frame.uint8(writeFlags(options, this.#sync))
     frame.bytes(key)
     frame.tail(value)
     return requests.request(decodeDone)
@@ -254,7 +269,7 @@ export class PartyLevel<KDefault = string, VDefault = string> extends AbstractLe
   _del(key: Bytes, options: WriteOptions): Promise<void> {
     const requests = this.#connected()
     const frame = requests.begin(KIND.del)
-    frame.uint8(writeFlags(options))
+    frame.uint8(writeFlags(options, this.#sync))
     frame.tail(key)
     return requests.request(decodeDone)
   }
@@ -266,7 +281,7 @@ export class PartyLevel<KDefault = string, VDefault = string> extends AbstractLe
   ): Promise<void> {
     const requests = this.#connected()
     const frame = requests.begin(KIND.batch)
-    frame.uint8(writeFlags(options))
+    frame.uint8(writeFlags(options, this.#sync))
     frame.uint32(operations.length)
     for (const operation of operations as readonly EncodedOperation[]) {
       frame.uint8(operation.type === 'put' ? 1 : 0)
@@ -289,6 +304,55 @@ export class PartyLevel<KDefault = string, VDefault = string> extends AbstractLe
     // A write, and so not tied to the link: a daemon that goes on with it says how far it had come.
     const cleared = requests.request(decodeDone)
     return lease === undefined ? cleared : lease.settle(cleared)
+  }
+
+  // Questions to the daemon
+
+  /** The bytes on disk of the entries from `start` up to `end`, without it, as LevelDB guesses them. */
+  approximateSize(start: KDefault, end: KDefault): Promise<number>
+  approximateSize<K = KDefault>(start: K, end: K, options: StartEndOptions<K>): Promise<number>
+  async approximateSize<K>(start: K, end: K, options?: StartEndOptions<K>): Promise<number> {
+    const [from, to] = this.#encodeBounds(start, end, options)
+    return this.#whenOpen(() => approximateSize(this.#connected(), from, to))
+  }
+
+  /** Compacts the entries from `start` up to `end`; resolves when LevelDB is done. */
+  compactRange(start: KDefault, end: KDefault): Promise<void>
+  compactRange<K = KDefault>(start: K, end: K, options: StartEndOptions<K>): Promise<void>
+  async compactRange<K>(start: K, end: K, options?: StartEndOptions<K>): Promise<void> {
+    const [from, to] = this.#encodeBounds(start, end, options)
+    return this.#whenOpen(() => compactRange(this.#connected(), from, to))
+  }
+
+  /** A property of LevelDB's, for example `leveldb.stats`; empty when it has none of that name. */
+  async getProperty(property: string): Promise<string> {
+    if (typeof property !== 'string') {
+      throw new TypeError("The first argument 'property' must be a string")
+    }
+    return this.#whenOpen(() => getProperty(this.#connected(), property))
+  }
+
+  /** What the daemon says of itself. */
+  async info(): Promise<DaemonInfo> {
+    return this.#whenOpen(() => getInfo(this.#connected()))
+  }
+
+  #encodeBounds<K>(start: K, end: K, options: StartEndOptions<K> | undefined): [Bytes, Bytes] {
+    if (start === undefined || end === undefined) {
+      throw new TypeError("The arguments 'start' and 'end' are required")
+    }
+    const { keyEncoding } = options ?? {}
+    const encoding: unknown =
+      keyEncoding === undefined ? this.keyEncoding() : this.keyEncoding(keyEncoding as never)
+    const encoder = encoding as Encoder<K>
+    return [encoder.encode(start), encoder.encode(end)]
+  }
+
+  /** Runs an operation of ours as abstract-level does its own: once the database is open. */
+  #whenOpen<T>(operation: () => Promise<T>): Promise<T> {
+    if (this.status === 'opening') return this.deferAsync(() => this.#whenOpen(operation))
+    if (this.status !== 'open') throw this.#openFailure.createError()
+    return operation()
   }
 
   #connected(): Requests {
@@ -348,8 +412,11 @@ function read<T>(
   return lease === undefined ? requests.request(decode) : lease.read(decode)
 }
 
-function writeFlags({ sync }: WriteOptions): number {
-  return sync ? WRITE_FLAGS.sync : 0
+/** @param byDefault what holds for a write that does not say; the daemon's default, if nothing does. */
+function writeFlags(options: WriteOptions, byDefault: true | undefined): number {
+  const sync = options.sync ?? byDefault
+  if (sync === undefined) return 0
+  return sync ? WRITE_FLAGS.sync : WRITE_FLAGS.noSync
 }
 
 function writeKeys(

@@ -14,6 +14,7 @@ import {
   PROTOCOL_VERSIONS,
   type Rendezvous,
   removeRendezvous,
+  resolveDatabaseOptions,
   resolveLocation,
   TIMES,
   toWireError,
@@ -21,6 +22,7 @@ import {
   writeRendezvous
 } from '@partyd/shared'
 import { type Claim, claim, openError } from './claim.js'
+import { Counters } from './counters.js'
 import { Endpoint } from './endpoint.js'
 import { Fence } from './fence.js'
 import { IdleWatch } from './idle-watch.js'
@@ -160,16 +162,28 @@ class Daemon {
   }
 
   async #publish({ database }: Claim): Promise<void> {
+    const counters = new Counters()
     const readPath = new ReadPath(database)
     const commitQueue = new CommitQueue(database, {
-      beforeBatch: () => readPath.dispatch(),
+      beforeBatch: () => {
+        counters.batches++
+        readPath.dispatch()
+      },
       onWriteFailed: (error) => this.#onWriteFailed(error)
     })
     const records = await openRecords(database, this.#location)
     const sessions = new SessionRegistry(records, commitQueue, () =>
       this.#connections?.sayGeneration(records.generation)
     )
-    this.#engine = { database, commitQueue, readPath, scanQueue: new ScanQueue(), sessions }
+    this.#engine = {
+      database,
+      commitQueue,
+      readPath,
+      scanQueue: new ScanQueue(),
+      sessions,
+      counters,
+      syncByDefault: this.#options.database.sync === true
+    }
     const connections = this.#createConnections(this.#engine)
     this.#connections = connections
     this.#endpoint = await Endpoint.bind(this.#location, () => this.#createServer(connections))
@@ -194,7 +208,8 @@ class Daemon {
         version: PACKAGE_VERSION,
         instanceId: this.#instanceId,
         pid: process.pid,
-        mode: this.#options.mode
+        mode: this.#options.mode,
+        options: resolveDatabaseOptions(this.#options.database)
       },
       isServing: () => this.#status === 'serving',
       welcomeClient: () => this.#welcomeClient(),
@@ -278,7 +293,10 @@ class Daemon {
       location: this.#location,
       endpoint: this.#endpoint?.path,
       startedAt: this.#startedAt.toISOString(),
-      clients: this.#connections?.clientCount
+      uptimeMs: Math.round(process.uptime() * 1000),
+      options: resolveDatabaseOptions(this.#options.database),
+      clients: this.#connections?.clientCount,
+      counters: { clients: this.#connections?.clientCount, ...this.#engine?.counters }
     }
   }
 

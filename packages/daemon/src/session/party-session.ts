@@ -2,10 +2,12 @@
 // it, and says when the client has enough under way. The parts share its order and its answers.
 
 import { type Channel, type FrameReader, isWrite, KIND, PartyError } from '@partyd/shared'
+import type { Counters } from '../counters.js'
 import { AnswerWriter } from './answer-writer.js'
 import type { Engine } from './engine.js'
 import { SessionIterators } from './session-iterators.js'
 import { SessionOrder } from './session-order.js'
+import { SessionProperties } from './session-properties.js'
 import { SessionReads } from './session-reads.js'
 import { SessionSnapshots } from './session-snapshots.js'
 import type { SessionState } from './session-state.js'
@@ -18,6 +20,8 @@ export class PartySession {
   readonly #reads: SessionReads
   readonly #iterators: SessionIterators
   readonly #snapshots: SessionSnapshots
+  readonly #properties: SessionProperties
+  readonly #counters: Counters
 
   /** @param state undefined for a client without retry. */
   constructor(engine: Engine, channel: Channel, state: SessionState | undefined) {
@@ -29,16 +33,27 @@ export class PartySession {
     this.#writes = new SessionWrites(context)
     this.#reads = new SessionReads(context)
     this.#iterators = new SessionIterators(context)
+    this.#properties = new SessionProperties(context)
+    this.#counters = engine.counters
   }
 
   /** Whether requests should be left in the socket for now. */
   get isSaturated(): boolean {
-    return this.#reads.isSaturated || this.#iterators.isSaturated || this.#writes.isSaturated
+    return (
+      this.#reads.isSaturated ||
+      this.#iterators.isSaturated ||
+      this.#writes.isSaturated ||
+      this.#properties.isSaturated
+    )
   }
 
   /** @throws ProtocolError when the frame makes no sense; an unknown kind is answered with an error. */
   onFrame(reader: FrameReader): void {
-    if (isWrite(reader.kind)) return this.#writes.onFrame(reader)
+    this.#counters.requests++
+    if (isWrite(reader.kind)) {
+      this.#counters.writes++
+      return this.#writes.onFrame(reader)
+    }
     switch (reader.kind) {
       case KIND.get:
         return this.#reads.onGet(reader)
@@ -60,6 +75,12 @@ export class PartySession {
         return this.#snapshots.onOpen(reader)
       case KIND.snapshotClose:
         return this.#snapshots.onClose(reader)
+      case KIND.approximateSize:
+        return this.#properties.onApproximateSize(reader)
+      case KIND.compactRange:
+        return this.#properties.onCompactRange(reader)
+      case KIND.getProperty:
+        return this.#properties.onGetProperty(reader)
       default:
         return this.#answers.error(reader.id, reader.kind, unknownKind(reader.kind))
     }

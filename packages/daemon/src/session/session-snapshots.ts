@@ -37,6 +37,7 @@ export class SessionSnapshots {
     this.#sweep ??= setInterval(() => this.#closeOld(), TIMES.snapshotSweep).unref()
     order.read(() => {
       held.snapshot = engine.database.snapshot()
+      engine.counters.snapshots++
       answers.done(id)
     })
   }
@@ -68,7 +69,9 @@ export class SessionSnapshots {
   #close(number: number): void {
     const held = this.#snapshots.get(number)
     this.#snapshots.delete(number)
-    void held?.snapshot?.close()
+    if (held?.snapshot === undefined) return
+    this.#session.engine.counters.snapshots--
+    void held.snapshot.close()
   }
 
   #closeOld(): void {

@@ -54,7 +54,12 @@ export class SessionWrites {
     }
     const flags = reader.uint8()
     if (kind === KIND.clear) return this.#clear(reader, flags, place)
-    this.#write(id, kind, readPairs(reader), (flags & WRITE_FLAGS.sync) !== 0, place)
+    this.#write(id, kind, readPairs(reader), this.#isSync(flags), place)
+  }
+
+  #isSync(flags: number): boolean {
+    if ((flags & WRITE_FLAGS.sync) !== 0) return true
+    return (flags & WRITE_FLAGS.noSync) === 0 && this.#session.engine.syncByDefault
   }
 
   #assertInOrder(sequence: number, settledThrough: number): void {
@@ -95,7 +100,7 @@ export class SessionWrites {
 
   #clear(reader: FrameReader, flags: number, place: SequencePlace | undefined): void {
     const { id, kind } = reader
-    const { order, snapshots, state } = this.#session
+    const { engine, order, snapshots, state } = this.#session
     const number = readSnapshotNumber(reader, flags, CLEAR_FLAGS.snapshot)
     const limit = reader.uint53()
     const range = readRange(reader)
@@ -104,9 +109,8 @@ export class SessionWrites {
     const progress = place && state?.clearProgress(place.sequence)
     // Looked up when it is its turn: opening it may be waiting for earlier writes.
     const findSnapshot = number === undefined ? undefined : () => snapshots.find(number)
-    order.clear({ range, reverse, limit, findSnapshot }, place, progress, (error) =>
-      this.#answer(id, kind, error)
-    )
+    const options = { range, reverse, limit, sync: engine.syncByDefault, findSnapshot }
+    order.clear(options, place, progress, (error) => this.#answer(id, kind, error))
   }
 
   #answer(id: number, kind: number, error: Error | undefined): void {

@@ -32,6 +32,8 @@ const NO_FILL = { ...BUFFERS, fillCache: false } as const
 /** An open LevelDB. */
 export class Database {
   readonly #level: ClassicDatabase
+  /** The compactions that were asked for, one after the other. */
+  #compaction: Promise<void> = Promise.resolve()
 
   private constructor(level: ClassicDatabase) {
     this.#level = level
@@ -39,7 +41,8 @@ export class Database {
 
   /** @throws LevelDB's error, with `LEVEL_LOCKED`, `LEVEL_CORRUPTION`, `LEVEL_IO_ERROR` or no code. */
   static async open(location: string, options: DatabaseOptions): Promise<Database> {
-    const level: ClassicDatabase = new ClassicLevel(location, { ...options, ...BUFFERS })
+    const { sync, ...open } = options // LevelDB knows it of batches only.
+    const level: ClassicDatabase = new ClassicLevel(location, { ...open, ...BUFFERS })
     try {
       await level.open()
     } catch (error) {
@@ -102,6 +105,22 @@ export class Database {
       }),
       options
     )
+  }
+
+  /** Bytes on disk, roughly. */
+  approximateSize(start: Buffer, end: Buffer): Promise<number> {
+    return this.#level.approximateSize(start, end)
+  }
+
+  /** One at a time: each keeps a thread of the pool from the reads for as long as it takes. */
+  compactRange(start: Buffer, end: Buffer): Promise<void> {
+    const compaction = this.#compaction.then(() => this.#level.compactRange(start, end))
+    this.#compaction = compaction.catch(() => {}) // Whoever asked for it hears of the error.
+    return compaction
+  }
+
+  getProperty(property: string): string {
+    return this.#level.getProperty(property)
   }
 
   batch(): Batch {

@@ -82,6 +82,8 @@ export interface ClearOptions {
   readonly reverse: boolean
   /** How many at most. */
   readonly limit: number
+  /** Whether each step waits for the disk. */
+  readonly sync: boolean
   /** The snapshot whose keys to delete, instead of those that are there now. Throws when it is gone. */
   readonly findSnapshot?: (() => Snapshot) | undefined
 }
@@ -92,7 +94,7 @@ export interface ClearOptions {
  * of a snapshot.
  */
 export class ClearWrite implements Write {
-  readonly sync = false
+  readonly sync: boolean
   readonly operations: number = LIMITS.clearKeysMax
   readonly bytes: number = LIMITS.clearBytesMax
   readonly #options: ClearOptions
@@ -115,6 +117,7 @@ export class ClearWrite implements Write {
   ) {
     const { range, reverse, limit } = options
     this.#options = options
+    this.sync = options.sync
     this.#place = place
     this.#onCommitted = onCommitted
     this.#range = progress === undefined ? range : continueBehind(progress.cursor, range, reverse)

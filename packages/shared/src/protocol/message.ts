@@ -1,5 +1,6 @@
 // What frames mean: kinds, flags, hello and its answer, result codes. PROTOCOL.md describes each body.
 
+import type { DatabaseOptions } from '../daemon-arguments.js'
 import { ProtocolError } from '../errors.js'
 import type { DaemonMode } from '../rendezvous.js'
 
@@ -7,7 +8,7 @@ import type { DaemonMode } from '../rendezvous.js'
 export const PROTOCOL_VERSIONS: readonly [number, number] = [1, 1]
 
 /** Optional parts of the protocol that this code speaks. A peer uses only what both name. */
-export const FEATURES: readonly string[] = ['hasMany', 'snapshots']
+export const FEATURES: readonly string[] = ['hasMany', 'snapshots', 'properties']
 
 /** Kinds of frames. Below 0x80 a client sends them, from 0x80 on the daemon. */
 export const KIND = {
@@ -36,6 +37,10 @@ export const KIND = {
   snapshotOpen: 0x40,
   snapshotClose: 0x41,
 
+  approximateSize: 0x42,
+  compactRange: 0x43,
+  getProperty: 0x44,
+
   welcome: 0x80,
   error: 0x81,
   done: 0x82,
@@ -53,7 +58,7 @@ export const KIND = {
 export const OPERATION_NAMES: Readonly<Record<number, string>> = {
   [KIND.hello]: 'hello',
   [KIND.ping]: 'ping',
-  [KIND.status]: 'status',
+  [KIND.status]: 'info',
   [KIND.stop]: 'stop',
   [KIND.get]: 'get',
   [KIND.getMany]: 'getMany',
@@ -69,7 +74,10 @@ export const OPERATION_NAMES: Readonly<Record<number, string>> = {
   [KIND.iteratorSeek]: 'iterator',
   [KIND.iteratorClose]: 'iterator',
   [KIND.snapshotOpen]: 'snapshot',
-  [KIND.snapshotClose]: 'snapshot'
+  [KIND.snapshotClose]: 'snapshot',
+  [KIND.approximateSize]: 'approximateSize',
+  [KIND.compactRange]: 'compactRange',
+  [KIND.getProperty]: 'getProperty'
 }
 
 /** Whether frames of this kind carry a sequence number. */
@@ -82,7 +90,11 @@ export const SEQUENCE_OFFSET = 9
 export const SETTLED_THROUGH_OFFSET = 17
 
 export const READ_FLAGS = { noFillCache: 1, snapshot: 2 } as const
-export const WRITE_FLAGS = { sync: 1 } as const
+export const WRITE_FLAGS = {
+  sync: 1,
+  /** Not even if that is the daemon's default. */
+  noSync: 2
+} as const
 export const CLEAR_FLAGS = { reverse: 1, snapshot: 2 } as const
 export const ITERATOR_FLAGS = {
   reverse: 1,
@@ -146,6 +158,8 @@ export interface Welcome {
   instanceId: string
   pid: number
   mode: DaemonMode
+  /** What the database was opened with, defaults included; an older daemon does not say. */
+  options?: DatabaseOptions
   /** Changes whenever a record was removed without its client's goodbye; null while there are no records. */
   generation: string | null
   /** The last write of this session that is in the database; null when the daemon has no record of it. */
@@ -204,7 +218,7 @@ export function parseHello(text: string): Hello {
 /** @throws ProtocolError when a field of the welcome is missing or of the wrong type. */
 export function parseWelcome(text: string): Welcome {
   const value = parseObject(text, 'welcome')
-  const { mode, generation, applied, results } = value
+  const { mode, generation, applied, results, options = {} } = value
   const valid =
     isCount(value['proto']) &&
     typeof value['version'] === 'string' &&
@@ -213,6 +227,8 @@ export function parseWelcome(text: string): Welcome {
     isCount(value['pid']) &&
     isTextList(value['features']) &&
     (mode === 'auto' || mode === 'foreground' || mode === 'service') &&
+    typeof options === 'object' &&
+    options !== null &&
     (generation === null || typeof generation === 'string') &&
     (applied === null || isCount(applied)) &&
     Array.isArray(results) &&
