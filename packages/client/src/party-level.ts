@@ -30,6 +30,7 @@ import {
 } from './answers.js'
 import { Connection } from './connection.js'
 import { PartyIterator, type IteratorOptions as RawIteratorOptions } from './iterator.js'
+import { type MaintenanceOptions, maintain } from './maintenance.js'
 import { OpenFailure } from './open-failure.js'
 import { resolveOptions } from './options.js'
 import { PartySublevel } from './party-sublevel.js'
@@ -152,6 +153,27 @@ export class PartyLevel<KDefault = string, VDefault = string> extends AbstractLe
    */
   static stop(location: string): Promise<void> {
     return stop(location)
+  }
+
+  /**
+   * Removes the database of a location with all its files, those of partyd too, and the directory if
+   * nothing else is in it. A daemon that serves it is stopped first, as by `stop()`, and clients wait
+   * until it is done. Nothing happens if there is no such directory.
+   *
+   * @throws LevelError `LEVEL_LOCKED`, with the pid, while another program holds LevelDB's lock.
+   */
+  static destroy(location: string, options: MaintenanceOptions = {}): Promise<void> {
+    return maintain('destroy', location, options)
+  }
+
+  /**
+   * Puts the database of a location together from what can still be read of a damaged one. As with
+   * `destroy()`, a daemon is stopped first, and clients wait.
+   *
+   * @throws LevelError `LEVEL_LOCKED`, with the pid, while another program holds LevelDB's lock.
+   */
+  static repair(location: string, options: MaintenanceOptions = {}): Promise<void> {
+    return maintain('repair', location, options)
   }
 
   // Opening and closing

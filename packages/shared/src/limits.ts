@@ -122,6 +122,14 @@ export const TIMES = {
   crashPause: 10_000,
   /** How long a foreign lock holder is taken for granted. */
   lockedPause: 2_000,
+  /** How long a location that is being worked on is held, unless it is renewed: whoever does may be killed. */
+  hold: 10_000,
+  /** How often such a hold is renewed. */
+  holdRenew: 2_000,
+  /** How long LevelDB's lock must be seen free: a daemon that had not seen the hold has it by then. */
+  holdSettle: 250,
+  /** How long a hold may last. Nothing is to be left alone by mistake for ever. */
+  holdMax: 86_400_000,
   /** How long a draining daemon still answers new connections. */
   acceptTail: 100,
   /** How long a drain waits for its clients; after a second signal; after a third. */

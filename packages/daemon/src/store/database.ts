@@ -52,6 +52,19 @@ export class Database {
     return new Database(level)
   }
 
+  /**
+   * Removes LevelDB's files, and the directory if nothing else is in it.
+   * @throws LevelDB's error, also when somebody holds the lock.
+   */
+  static destroy(location: string): Promise<void> {
+    return ClassicLevel.destroy(location)
+  }
+
+  /** Puts together what can still be read. LevelDB does not take its lock for that. @throws LevelDB's error. */
+  static repair(location: string): Promise<void> {
+    return ClassicLevel.repair(location)
+  }
+
   close(): Promise<void> {
     return this.#level.close()
   }
