@@ -19,6 +19,7 @@ import type {
   AbstractKeyIteratorOptions,
   AbstractOpenOptions,
   AbstractPutOptions,
+  AbstractSnapshot,
   AbstractValueIterator,
   AbstractValueIteratorOptions,
   Transcoder
@@ -104,7 +105,8 @@ interface Sync {
   sync?: boolean | undefined
 }
 
-interface HighWaterMark {
+/** Options of `iterator()`, `keys()` and `values()` beside abstract-level's. */
+export interface AdditionalIteratorOptions extends FillCache {
   /** Bytes of entries to ask for at a time. Default: 64 KiB, and less for the first entry. */
   highWaterMarkBytes?: number | undefined
 }
@@ -117,6 +119,8 @@ export interface PutOptions<K, V> extends AbstractPutOptions<K, V>, Sync {}
 export interface DelOptions<K> extends AbstractDelOptions<K>, Sync {}
 export interface BatchOptions<K, V> extends AbstractBatchOptions<K, V>, Sync {}
 export interface ChainedBatchWriteOptions extends AbstractChainedBatchWriteOptions, Sync {}
+/** What the database held at one moment. Close it when it is not needed any more. */
+export type Snapshot = AbstractSnapshot
 export type ClearOptions<K> = AbstractClearOptions<K>
 export type BatchOperation<TDatabase, K, V> = AbstractBatchOperation<TDatabase, K, V>
 export interface ChainedBatch<TDatabase, K, V> extends AbstractChainedBatch<TDatabase, K, V> {
@@ -128,13 +132,10 @@ export type KeyIterator<TDatabase, K> = AbstractKeyIterator<TDatabase, K>
 export type ValueIterator<TDatabase, K, V> = AbstractValueIterator<TDatabase, K, V>
 export interface IteratorOptions<K, V>
   extends AbstractIteratorOptions<K, V>,
-    FillCache,
-    HighWaterMark {}
+    AdditionalIteratorOptions {}
 export interface KeyIteratorOptions<K>
   extends AbstractKeyIteratorOptions<K>,
-    FillCache,
-    HighWaterMark {}
+    AdditionalIteratorOptions {}
 export interface ValueIteratorOptions<K, V>
   extends AbstractValueIteratorOptions<K, V>,
-    FillCache,
-    HighWaterMark {}
+    AdditionalIteratorOptions {}
