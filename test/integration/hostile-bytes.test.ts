@@ -59,6 +59,7 @@ const REQUESTS: readonly [
 ][] = [
   ['get', 1, (writer) => [writer.uint8(0), writer.tail('key')]],
   ['has', 1, (writer) => [writer.uint8(0), writer.tail('key')]],
+  ['get', 5, (writer) => [writer.uint8(2), writer.uint32(1), writer.tail('key')]],
   ['getMany', 'all', (writer) => writeKeys(writer)],
   ['hasMany', 'all', (writer) => writeKeys(writer)],
   [
@@ -81,6 +82,22 @@ const REQUESTS: readonly [
       writer.bytes('other')
     }
   ],
+  [
+    'clear',
+    'all',
+    (writer) => [
+      writeStamp(writer),
+      writer.uint8(2),
+      writer.uint32(1),
+      writer.uint53(10),
+      writer.uint8(0)
+    ]
+  ],
+  ['snapshotOpen', 'all', (writer) => writer.uint32(1)],
+  ['snapshotClose', 'all', (writer) => writer.uint32(1)],
+  ['approximateSize', 5, (writer) => [writer.bytes('a'), writer.tail('b')]],
+  ['compactRange', 5, (writer) => [writer.bytes('a'), writer.tail('b')]],
+  ['getProperty', 0, (writer) => writer.tail('leveldb.stats')],
   [
     'clear',
     'all',
@@ -334,6 +351,7 @@ describe('a session', () => {
     const known = new Set<number>([
       KIND.settled,
       KIND.ping,
+      KIND.status,
       ...REQUESTS.map(([name]) => KIND[name])
     ])
     for (let kind = 0; kind < 256; kind++) {
