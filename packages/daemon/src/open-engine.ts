@@ -2,6 +2,7 @@
 
 import { PartyError } from '@partyd/shared'
 import { openError } from './claim.js'
+import { Counters } from './counters.js'
 import type { Engine } from './session/engine.js'
 import { SessionRegistry } from './session/session-registry.js'
 import { StartError } from './start-error.js'
@@ -12,6 +13,8 @@ import { ScanQueue } from './store/scan-queue.js'
 import { SessionRecords } from './store/session-records.js'
 
 export interface EngineOwner {
+  /** Whether writes that do not say wait for the disk. */
+  readonly syncByDefault: boolean
   /** LevelDB failed to write: nothing may be answered or written any more. */
   onWriteFailed(error: Error): void
   /** Records have been removed without their clients' goodbye. */
@@ -26,16 +29,22 @@ export async function openEngine(
   location: string,
   owner: EngineOwner
 ): Promise<Engine> {
+  const counters = new Counters()
   const readPath = new ReadPath(database)
   const commitQueue = new CommitQueue(database, {
-    beforeBatch: () => readPath.dispatch(),
+    beforeBatch: () => {
+      counters.batches++
+      readPath.dispatch()
+    },
     onWriteFailed: (error) => owner.onWriteFailed(error)
   })
   const records = await openRecords(database, location, owner)
   const sessions = new SessionRegistry(records, commitQueue, () =>
     owner.onGeneration(records.generation)
   )
-  return { database, commitQueue, readPath, scanQueue: new ScanQueue(), sessions }
+  const scanQueue = new ScanQueue()
+  const { syncByDefault } = owner
+  return { database, commitQueue, readPath, scanQueue, sessions, counters, syncByDefault }
 }
 
 async function openRecords(

@@ -35,6 +35,11 @@ export function boundRange(range: Range): Range {
   return { ...lower, lte: HIDDEN_PREFIX }
 }
 
+/** The bound of a range that has no other, moved before the hidden keys. */
+export function boundKey(key: Buffer): Buffer {
+  return isHidden(key) ? HIDDEN_PREFIX : key
+}
+
 /**
  * Where an iterator over that range has to seek when asked for `target`. A hidden target means the
  * end of the user's keys, unless the range as the user gave it ends before the target.
