@@ -1,15 +1,9 @@
 // Preloaded into a daemon: it keeps no records of sessions, and tells a client that comes back
 // that nothing is in of what was not answered. What is left is at-least-once.
 
-import Module from 'node:module'
 import { SessionRegistry } from '../../packages/daemon/dist/session/session-registry.js'
 import { SessionState } from '../../packages/daemon/dist/session/session-state.js'
-
-// The daemon is run from its single modules instead of its bundle: in there nobody can change it.
-const { _resolveFilename: resolve } = Module
-Module._resolveFilename = function (request, ...rest) {
-  return resolve.call(this, request.replace('lib/serve.cjs', 'dist/serve.js'), ...rest)
-}
+import './unbundled.js'
 
 SessionState.prototype.fillRecord = () => {}
 

@@ -2,6 +2,7 @@
 // killed meanwhile takes many answers with it, and other clients have seen what they were about.
 
 import { Channel, KIND } from '@partyd/shared'
+import './unbundled.js'
 
 const HELD_MS = 25
 const KIND_OFFSET = 8

@@ -26,16 +26,16 @@ const { _chainedBatch: createBatch, _iterator: createIterator } = ClassicLevel.p
 ClassicLevel.prototype._chainedBatch = function () {
   const batch = createBatch.call(this)
   const keys = []
-  const { put, del, write } = batch
-  batch.put = function (key, ...rest) {
+  const { _put: put, _del: del, _write: write } = batch
+  batch._put = function (key, ...rest) {
     keys.push(String(key))
     return put.call(this, key, ...rest)
   }
-  batch.del = function (key, ...rest) {
+  batch._del = function (key, ...rest) {
     keys.push(String(key))
     return del.call(this, key, ...rest)
   }
-  batch.write = async function (...args) {
+  batch._write = async function (...args) {
     const isDeadly = keys.includes(config.key)
     if (isDeadly && config.at === 'before') die()
     if (config.writeMs !== undefined) await sleep(config.writeMs)
@@ -49,7 +49,7 @@ ClassicLevel.prototype._chainedBatch = function () {
   return batch
 }
 
-for (const name of ['get', 'getSync', 'getMany']) {
+for (const name of ['_get', '_getSync', '_getMany']) {
   const read = ClassicLevel.prototype[name]
   ClassicLevel.prototype[name] = function (key, ...rest) {
     const keys = Array.isArray(key) ? key : [key]

@@ -3,6 +3,7 @@
 
 import { createRequire } from 'node:module'
 import { pathToFileURL } from 'node:url'
+import './unbundled.js'
 
 const path = createRequire(process.argv[1]).resolve('@partyd/shared')
 const { FEATURES } = await import(pathToFileURL(path))

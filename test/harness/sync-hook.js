@@ -10,15 +10,15 @@ const { _chainedBatch: createBatch } = ClassicLevel.prototype
 ClassicLevel.prototype._chainedBatch = function () {
   const batch = createBatch.call(this)
   const keys = []
-  for (const name of ['put', 'del']) {
+  for (const name of ['_put', '_del']) {
     const method = batch[name]
     batch[name] = function (key, ...rest) {
       keys.push(String(key))
       return method.call(this, key, ...rest)
     }
   }
-  const { write } = batch
-  batch.write = async function (options) {
+  const { _write: write } = batch
+  batch._write = async function (options) {
     await write.call(this, options)
     const key = keys.find((key) => !key.includes('partyd'))
     if (key !== undefined) {
