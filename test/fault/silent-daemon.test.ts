@@ -112,9 +112,10 @@ describe('a daemon that does not accept', () => {
     const startedAt = now()
     const db = clients.open(oracle.location, { spawn: oracle.spawn(), connectTimeoutMs: 1_500 })
     const error = await db.open().catch((reason: unknown) => reason)
-    expect(error).toMatchObject({
-      cause: { code: 'PARTYD_UNRESPONSIVE', cause: { code: 'EAGAIN' } }
-    })
+    expect(error).toMatchObject({ cause: { code: 'PARTYD_UNRESPONSIVE' } })
+    // The last dial of all may have been cut short by the deadline.
+    const { message } = (error as { cause: { cause: Error } }).cause.cause
+    expect(message).toMatch(/EAGAIN|No answer/)
     expect(now() - startedAt).toBeGreaterThan(1_450)
     expect(oracle.count('boot')).toBe(0)
     expect(lstatSync(path).ino).toBe(ino)
@@ -124,10 +125,10 @@ describe('a daemon that does not accept', () => {
 
     // Once it has ended, its socket refuses, and only then is there a daemon.
     await stub.kill()
-    await db.open()
-    await db.put('a', '1')
+    const patient = clients.open(oracle.location, { spawn: oracle.spawn() })
+    await patient.put('a', '1')
     expect(oracle.count('boot')).toBe(1)
-    await db.close()
+    await patient.close()
     await oracle.expectCleanEnd(new Map([['a', '1']]))
   })
 })
