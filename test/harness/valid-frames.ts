@@ -68,6 +68,21 @@ export const REQUESTS: readonly [
     }
   ],
   ['skip', 'all', (writer) => writeStamp(writer)],
+  [
+    'atomic',
+    'all',
+    (writer) => {
+      writeStamp(writer)
+      writer.uint8(0)
+      writer.uint32(1)
+      writer.uint8(0)
+      writer.bytes('absent')
+      writer.uint32(1)
+      writer.uint8(1)
+      writer.bytes('key')
+      writer.bytes('value')
+    }
+  ],
   ['iteratorOpen', 'all', (writer) => writeOpen(writer, 1, 10, 1000)],
   ['iteratorNext', 'all', (writer) => [writer.uint32(1), writer.uint32(1000), writer.uint32(10)]],
   ['iteratorSeek', 4, (writer) => [writer.uint32(1), writer.tail('key')]],

@@ -379,7 +379,7 @@ async function sendRandomFrames(
     const kind = random.chance(0.05) ? random.below(256) : KIND[name]
     if (kind === KIND.settled) continue
     const body = Buffer.from(bodyOf(writeBody))
-    if (kind >= KIND.put && kind <= KIND.skip && body.length >= 16) {
+    if (kind >= KIND.put && kind <= KIND.atomic && body.length >= 16) {
       body.writeUInt32LE(sequence++)
     }
     const from = random.chance(0.9) ? 16 : 0

@@ -154,7 +154,7 @@ describe('kinds', () => {
 
   it('carry a sequence number exactly when they write', () => {
     const writes = Object.entries(KIND).filter(([, kind]) => isWrite(kind))
-    expect(writes.map(([name]) => name)).toEqual(['put', 'del', 'batch', 'clear', 'skip'])
+    expect(writes.map(([name]) => name)).toEqual(['put', 'del', 'batch', 'clear', 'skip', 'atomic'])
   })
 
   it('have an operation name if they are requests with an answer', () => {

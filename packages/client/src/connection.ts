@@ -109,7 +109,7 @@ export class Connection implements ChannelOwner, LivenessOwner, RequestsOwner {
     session.generation = link.welcome.generation
     this.#channel = new Channel(link.socket, this)
     this.#status = 'open'
-    this.requests.attach(this.#channel, verdict.applied, verdict.results)
+    this.requests.attach(this.#channel, link.welcome.features, verdict.applied, verdict.results)
   }
 
   // Being connected

@@ -27,7 +27,9 @@ import {
   decodeTexts,
   type Value
 } from './answers.js'
+import { Atomic } from './atomic.js'
 import { Connection } from './connection.js'
+import type { AnyDatabase } from './encoded.js'
 import { PartyIterator, type IteratorOptions as RawIteratorOptions } from './iterator.js'
 import { OpenFailure } from './open-failure.js'
 import { resolveOptions } from './options.js'
@@ -35,6 +37,7 @@ import { PACKAGE_VERSION } from './package-version.js'
 import { PartySublevel } from './party-sublevel.js'
 import { pickRange, type Range, writeRange } from './range.js'
 import type { Requests } from './requests.js'
+import type { RootDatabase } from './root-database.js'
 import type {
   BatchOperation,
   BatchOptions,
@@ -50,7 +53,9 @@ import type {
   KeyIterator,
   KeyIteratorOptions,
   OpenOptions,
+  PartyOperations,
   PutOptions,
+  Sublevel,
   ValueIterator,
   ValueIteratorOptions
 } from './types.js'
@@ -88,6 +93,7 @@ export class PartyLevel<KDefault = string, VDefault = string> extends AbstractLe
   readonly #location: string
   readonly #options: DatabaseOptions<KDefault, VDefault>
   readonly #retry: boolean
+  readonly #root: RootDatabase
   #connection: Connection | undefined
   readonly #openFailure = new OpenFailure()
 
@@ -118,6 +124,10 @@ export class PartyLevel<KDefault = string, VDefault = string> extends AbstractLe
     this.#location = location
     this.#options = options
     this.#retry = retry
+    this.#root = {
+      database: this as unknown as AnyDatabase,
+      connected: () => this.#connected()
+    }
   }
 
   /** The location as given to the constructor. */
@@ -173,7 +183,7 @@ export class PartyLevel<KDefault = string, VDefault = string> extends AbstractLe
     name: string | string[],
     options: AbstractSublevelOptions<unknown, unknown>
   ): PartySublevel {
-    return new PartySublevel(this as unknown as AbstractLevel<Bytes>, name as string, options)
+    return new PartySublevel(this.#root.database, name, options, this.#root)
   }
 
   // Reads
@@ -270,6 +280,12 @@ export class PartyLevel<KDefault = string, VDefault = string> extends AbstractLe
     return requests.request(decodeDone)
   }
 
+  // Beyond abstract-level
+
+  atomic(): Atomic<this, KDefault, VDefault> {
+    return new Atomic<this, KDefault, VDefault>(this, this.#root)
+  }
+
   #connected(): Requests {
     if (this.#connection === undefined) throw this.#openFailure.createError()
     return this.#connection.requests
@@ -277,7 +293,7 @@ export class PartyLevel<KDefault = string, VDefault = string> extends AbstractLe
 }
 
 /** The methods are abstract-level's; declared here is only that they take LevelDB's options as well. */
-export interface PartyLevel<KDefault, VDefault> {
+export interface PartyLevel<KDefault, VDefault> extends PartyOperations<KDefault, VDefault> {
   get(key: KDefault): Promise<VDefault | undefined>
   get<K = KDefault, V = VDefault>(key: K, options: GetOptions<K, V>): Promise<V | undefined>
   getMany(keys: KDefault[]): Promise<(VDefault | undefined)[]>
@@ -305,6 +321,11 @@ export interface PartyLevel<KDefault, VDefault> {
   keys<K = KDefault>(options: KeyIteratorOptions<K>): KeyIterator<this, K>
   values(): ValueIterator<this, KDefault, VDefault>
   values<K = KDefault, V = VDefault>(options: ValueIteratorOptions<K, V>): ValueIterator<this, K, V>
+  sublevel(name: string | string[]): Sublevel<this, string, string>
+  sublevel<K = string, V = string>(
+    name: string | string[],
+    options: AbstractSublevelOptions<K, V>
+  ): Sublevel<this, K, V>
 }
 
 function readFlags({ fillCache }: ReadOptions): number {

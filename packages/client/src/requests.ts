@@ -8,6 +8,7 @@ import {
   fromWireError,
   isWrite,
   KIND,
+  KIND_FEATURES,
   LIMITS,
   ProtocolError,
   parseObject,
@@ -18,7 +19,13 @@ import {
   writeUint32At
 } from '@partyd/shared'
 import { decodeDone } from './answers.js'
-import { connectionLost, notOpen, operationName, tooManyPending } from './operation-errors.js'
+import {
+  connectionLost,
+  featureMissing,
+  notOpen,
+  operationName,
+  tooManyPending
+} from './operation-errors.js'
 import { type Decoder, type IteratorLink, MORE, Request } from './request.js'
 import { RequestQueue } from './request-queue.js'
 import { SentRequests } from './sent-requests.js'
@@ -41,6 +48,8 @@ export class Requests {
   #channel: Channel | undefined
   /** Counts the channels; iterators live on one of them. */
   #linkNumber = 0
+  /** Kinds of frames that the daemon does not know. */
+  #unknownKinds: ReadonlySet<number> = new Set()
   #session = new Session()
 
   readonly #writer = new FrameWriter()
@@ -149,6 +158,9 @@ export class Requests {
 
   #send(request: Request): void {
     if (request.iterator !== undefined && !this.#joinLink(request)) return
+    if (this.#unknownKinds.size > 0 && this.#unknownKinds.has(request.kind)) {
+      return this.fail(request, featureMissing(request.kind))
+    }
     const { chunk, start, end } = request
     if (isWrite(request.kind)) this.#number(request)
     if (hasAnswer(request.kind)) {
@@ -257,9 +269,15 @@ export class Requests {
   // Channels
 
   /** Goes on with the session on a new channel, whose daemon has the writes up to `applied`. */
-  attach(channel: Channel, applied: number, results: ReadonlyMap<number, number>): void {
+  attach(
+    channel: Channel,
+    features: readonly string[],
+    applied: number,
+    results: ReadonlyMap<number, number>
+  ): void {
     this.#channel = channel
     this.#linkNumber++
+    this.#unknownKinds = findUnknownKinds(features)
     this.#session.window.resume(applied)
     if (this.#awaited === 0) channel.unref()
     this.#status = 'sending'
@@ -274,7 +292,7 @@ export class Requests {
       const result = results.get(request.sequence) ?? RESULT.ok
       const error = resultError(result, operationName(request.kind))
       this.#onAnswered(request)
-      if (error === undefined) request.resolve(undefined)
+      if (error === undefined) request.resolve(settledValue(request.kind, result))
       else request.reject(error)
     }
   }
@@ -360,6 +378,16 @@ function ignore(): void {}
 
 function hasAnswer(kind: number): boolean {
   return kind !== KIND.iteratorSeek && kind !== KIND.iteratorClose
+}
+
+/** What a write that has succeeded resolves with. */
+function settledValue(kind: number, result: number): boolean | undefined {
+  return kind === KIND.atomic ? result === RESULT.ok : undefined
+}
+
+function findUnknownKinds(features: readonly string[]): ReadonlySet<number> {
+  const isUnknown = ([, feature]: [number, string]): boolean => !features.includes(feature)
+  return new Set([...KIND_FEATURES].filter(isUnknown).map(([kind]) => kind))
 }
 
 /** The error in an answer, or, unasked, about the whole connection. */

@@ -1,5 +1,6 @@
 // The names under which users of `level` know the types of this API.
 
+import type { Bytes } from '@partyd/shared'
 import type {
   AbstractBatchOperation,
   AbstractBatchOptions,
@@ -18,9 +19,12 @@ import type {
   AbstractKeyIteratorOptions,
   AbstractOpenOptions,
   AbstractPutOptions,
+  AbstractSublevel,
+  AbstractSublevelOptions,
   AbstractValueIterator,
   AbstractValueIteratorOptions
 } from 'abstract-level'
+import type { Atomic } from './atomic.js'
 import type { PartyOptions } from './options.js'
 
 /**
@@ -99,3 +103,43 @@ export interface ValueIteratorOptions<K, V>
   extends AbstractValueIteratorOptions<K, V>,
     FillCache,
     HighWaterMark {}
+
+interface InSublevel {
+  /** A sublevel of the same database, in which the key is. Default: where the atomic was made. */
+  sublevel?: { readonly prefix: string; readonly db: object } | undefined
+}
+
+/** Options of `check()` and `put()` of an atomic. */
+export interface AtomicPutOptions<K, V>
+  extends Pick<AbstractPutOptions<K, V>, 'keyEncoding' | 'valueEncoding'>,
+    InSublevel {}
+/** Options of `del()` of an atomic. */
+export interface AtomicDelOptions<K>
+  extends Pick<AbstractDelOptions<K>, 'keyEncoding'>,
+    InSublevel {}
+/** Options of `commit()` of an atomic. */
+export interface AtomicCommitOptions extends Sync {}
+
+/** What a `PartyLevel` and its sublevels have beyond abstract-level. */
+export interface PartyOperations<KDefault, VDefault> {
+  /**
+   * Checks and writes that happen in one step, or not at all:
+   * `db.atomic().check(key, expected).put(key, value).commit()`. Happens once, whenever the daemon
+   * dies. Emits no `write` event and runs no `prewrite` hook.
+   */
+  atomic(): Atomic<this, KDefault, VDefault>
+}
+
+/** A sublevel of a database or of a sublevel. */
+export type Sublevel<TDatabase, K, V> = SublevelMaker &
+  PartyOperations<K, V> &
+  AbstractSublevel<TDatabase, Bytes, K, V>
+
+/** Makes sublevels that are more than abstract-level's. */
+export interface SublevelMaker {
+  sublevel(name: string | string[]): Sublevel<this, string, string>
+  sublevel<K = string, V = string>(
+    name: string | string[],
+    options: AbstractSublevelOptions<K, V>
+  ): Sublevel<this, K, V>
+}

@@ -5,6 +5,7 @@ import { openError } from './claim.js'
 import type { Engine } from './session/engine.js'
 import { SessionRegistry } from './session/session-registry.js'
 import { StartError } from './start-error.js'
+import { decideAtomics } from './store/checks.js'
 import { CommitQueue } from './store/commit-queue.js'
 import type { Database } from './store/database.js'
 import { ReadPath } from './store/read-path.js'
@@ -29,6 +30,7 @@ export async function openEngine(
   const readPath = new ReadPath(database)
   const commitQueue = new CommitQueue(database, {
     beforeBatch: () => readPath.dispatch(),
+    decide: (group) => decideAtomics(group, database, readPath),
     onWriteFailed: (error) => owner.onWriteFailed(error)
   })
   const records = await openRecords(database, location, owner)

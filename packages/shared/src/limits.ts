@@ -55,6 +55,8 @@ export const LIMITS = {
   keysMax: 1_000_000,
   /** Bytes of one answer frame of a getMany; more values go into further frames. */
   valuesFrameBytes: 1_048_576,
+  /** Keys that are read at a time for the checks of a batch: their values may be large. */
+  checkGroupKeys: 64,
   /** Connections that have not sent a byte yet. A stock guest is silent until its first operation. */
   silentConnectionsMax: 64,
   /** Connections that wait in the kernel to be accepted. Node's default of 511 is small for a herd. */

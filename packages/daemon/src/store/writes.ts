@@ -5,9 +5,13 @@ import type { RecordOwner, Write } from './commit-queue.js'
 import type { Batch, Database } from './database.js'
 import { type Range, rangeBehind } from './key-space.js'
 import type { ClearProgress } from './session-records.js'
+import { toBuffer } from './text-guess.js'
 
 /** Told once, when the write is in the database, or when it could not be prepared. */
 export type OnCommitted = (error?: Error) => void
+
+/** Key, value, key, value, …; a missing value deletes the key. */
+export type Pairs = readonly (Buffer | undefined)[]
 
 /** The place of a write in its session's sequence. */
 export interface SequencePlace {
@@ -27,14 +31,14 @@ export interface SequencedSession extends RecordOwner {
 export class DataWrite implements Write {
   readonly sync: boolean
   readonly bytes: number
-  readonly pairs: readonly (Buffer | undefined)[]
+  readonly pairs: Pairs
   readonly #place: SequencePlace | undefined
   readonly #result: number
   readonly #onCommitted: OnCommitted
 
   /** @param result other than `ok` for a write that was refused: then it has a place, but no pairs. */
   constructor(
-    pairs: readonly (Buffer | undefined)[],
+    pairs: Pairs,
     sync: boolean,
     place: SequencePlace | undefined,
     result: number,
@@ -45,9 +49,7 @@ export class DataWrite implements Write {
     this.#place = place
     this.#result = result
     this.#onCommitted = onCommitted
-    let bytes = 0
-    for (const part of pairs) bytes += part?.length ?? 0
-    this.bytes = bytes
+    this.bytes = sumBytes(pairs)
   }
 
   get owner(): RecordOwner | undefined {
@@ -59,18 +61,27 @@ export class DataWrite implements Write {
   }
 
   fill(batch: Batch): void {
-    const { pairs } = this
-    for (let index = 0; index < pairs.length; index += 2) {
-      const key = pairs[index] as Buffer
-      const value = pairs[index + 1]
-      if (value === undefined) batch.del(key)
-      else batch.put(key, value)
-    }
+    fillPairs(batch, this.pairs)
     this.#place?.session.include(this.#place.sequence, this.#result)
   }
 
   onCommitted(): undefined {
     this.#onCommitted()
+  }
+}
+
+export function sumBytes(pairs: Pairs): number {
+  let bytes = 0
+  for (const part of pairs) bytes += part?.length ?? 0
+  return bytes
+}
+
+export function fillPairs(batch: Batch, pairs: Pairs): void {
+  for (let index = 0; index < pairs.length; index += 2) {
+    const key = pairs[index] as Buffer
+    const value = pairs[index + 1]
+    if (value === undefined) batch.del(key)
+    else batch.put(key, value)
   }
 }
 
@@ -95,7 +106,8 @@ export class ClearWrite implements Write {
   readonly #onCommitted: OnCommitted
   #range: Range
   #remaining: number
-  #keys: readonly Bytes[] = []
+  /** Undefined between its steps. */
+  #keys: readonly Bytes[] | undefined
   #status: 'clearing' | 'ended' | 'cancelled' = 'clearing'
   #error: Error | undefined
 
@@ -116,6 +128,10 @@ export class ClearWrite implements Write {
 
   get owner(): RecordOwner | undefined {
     return this.#place?.session
+  }
+
+  get pairs(): Pairs | undefined {
+    return this.#keys?.flatMap((key) => [toBuffer(key), undefined])
   }
 
   /** Ends it after the step under way; its record tells where to go on. */
@@ -151,7 +167,7 @@ export class ClearWrite implements Write {
       const wanted = Math.min(this.#remaining, LIMITS.clearKeysMax)
       const { entries, ended } = await scan.step(wanted)
       this.#keys = entries.map(([key]) => key)
-      this.#remaining -= this.#keys.length
+      this.#remaining -= entries.length
       if (ended || this.#remaining === 0) this.#status = 'ended'
     } finally {
       await scan.close()
@@ -159,7 +175,7 @@ export class ClearWrite implements Write {
   }
 
   fill(batch: Batch): void {
-    for (const key of this.#keys) batch.del(key)
+    for (const key of this.#keys ?? []) batch.del(key)
     if (this.#place === undefined) return
     const { session, sequence } = this.#place
     const cursor = this.#cursor
@@ -172,6 +188,7 @@ export class ClearWrite implements Write {
 
   onCommitted(): Write | undefined {
     const cursor = this.#cursor
+    this.#keys = undefined
     if (this.#isDone || this.#status === 'cancelled' || cursor === undefined) {
       this.#onCommitted(this.#error)
       return undefined
@@ -182,8 +199,8 @@ export class ClearWrite implements Write {
 
   /** The last key that the step deletes. */
   get #cursor(): Buffer | undefined {
-    const last = this.#keys.at(-1)
-    return typeof last === 'string' ? Buffer.from(last) : (last as Buffer | undefined)
+    const last = this.#keys?.at(-1)
+    return last === undefined ? undefined : toBuffer(last)
   }
 
   get #isDone(): boolean {

@@ -7,7 +7,7 @@ import type { DaemonMode } from '../rendezvous.js'
 export const PROTOCOL_VERSIONS: readonly [number, number] = [1, 1]
 
 /** Optional parts of the protocol that this code speaks. A peer uses only what both name. */
-export const FEATURES: readonly string[] = ['hasMany']
+export const FEATURES: readonly string[] = ['hasMany', 'atomic']
 
 /** Kinds of frames. Below 0x80 a client sends them, from 0x80 on the daemon. */
 export const KIND = {
@@ -27,6 +27,7 @@ export const KIND = {
   batch: 0x22,
   clear: 0x23,
   skip: 0x24,
+  atomic: 0x25,
 
   iteratorOpen: 0x30,
   iteratorNext: 0x31,
@@ -61,15 +62,22 @@ export const OPERATION_NAMES: Readonly<Record<number, string>> = {
   [KIND.batch]: 'batch',
   [KIND.clear]: 'clear',
   [KIND.skip]: 'skip',
+  [KIND.atomic]: 'atomic',
   [KIND.iteratorOpen]: 'iterator',
   [KIND.iteratorNext]: 'iterator',
   [KIND.iteratorSeek]: 'iterator',
   [KIND.iteratorClose]: 'iterator'
 }
 
+/** The feature that a daemon must have named for frames of a kind to be sent to it. */
+export const KIND_FEATURES: ReadonlyMap<number, string> = new Map([
+  [KIND.hasMany, 'hasMany'],
+  [KIND.atomic, 'atomic']
+])
+
 /** Whether frames of this kind carry a sequence number. */
 export function isWrite(kind: number): boolean {
-  return kind >= KIND.put && kind <= KIND.skip
+  return kind >= KIND.put && kind <= KIND.atomic
 }
 
 /** Where a write frame, counted from its first byte, has its sequence number and its settledThrough. */

@@ -1,0 +1,46 @@
+// Keys and values as they travel: encoded by the database or sublevel they were given to, keys with
+// the prefixes of all the sublevels they are in. For the operations that abstract-level does not know.
+
+import { type Bytes, LevelError } from '@partyd/shared'
+import type { AbstractLevel } from 'abstract-level'
+
+/** A database or a sublevel, whatever its types of keys and values. */
+export type AnyDatabase = AbstractLevel<Bytes, unknown, unknown>
+
+/** What this code needs of an encoding. */
+export interface Encoding {
+  readonly format: 'utf8' | 'buffer' | 'view'
+  encode(data: unknown): Bytes
+  decode(data: Bytes): unknown
+}
+
+/** What abstract-level takes as an encoding: a name or an object. */
+export type EncodingOption = unknown
+
+export function keyEncodingOf(database: AnyDatabase, option: EncodingOption): Encoding {
+  return database.keyEncoding(option as 'utf8') as unknown as Encoding
+}
+
+export function valueEncodingOf(database: AnyDatabase, option: EncodingOption): Encoding {
+  return database.valueEncoding(option as 'utf8') as unknown as Encoding
+}
+
+/** @throws LevelError `LEVEL_INVALID_KEY` for null and undefined, as everywhere in abstract-level. */
+export function encodeKey(database: AnyDatabase, key: unknown, option: EncodingOption): Bytes {
+  if (key === null || key === undefined) {
+    throw new LevelError('LEVEL_INVALID_KEY', 'Key cannot be null or undefined')
+  }
+  return prefixed(database, key, keyEncodingOf(database, option))
+}
+
+function prefixed(database: AnyDatabase, key: unknown, encoding: Encoding): Bytes {
+  return database.prefixKey(encoding.encode(key) as string, encoding.format as 'utf8', false)
+}
+
+/** @throws LevelError `LEVEL_INVALID_VALUE` for null and undefined. */
+export function encodeValue(database: AnyDatabase, value: unknown, option: EncodingOption): Bytes {
+  if (value === null || value === undefined) {
+    throw new LevelError('LEVEL_INVALID_VALUE', 'Value cannot be null or undefined')
+  }
+  return valueEncodingOf(database, option).encode(value)
+}
