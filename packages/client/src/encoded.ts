@@ -44,3 +44,12 @@ export function encodeValue(database: AnyDatabase, value: unknown, option: Encod
   }
   return valueEncodingOf(database, option).encode(value)
 }
+
+/** @throws LevelError `LEVEL_DECODE_ERROR` with the encoding's own error as its cause. */
+export function decode(bytes: Buffer, encoding: Encoding): unknown {
+  try {
+    return encoding.decode(encoding.format === 'utf8' ? bytes.toString() : bytes)
+  } catch (cause) {
+    throw new LevelError('LEVEL_DECODE_ERROR', 'Could not decode value', { cause })
+  }
+}

@@ -56,9 +56,13 @@ import type {
   PartyOperations,
   PutOptions,
   Sublevel,
+  UpdateFunction,
+  UpdateOptions,
   ValueIterator,
   ValueIteratorOptions
 } from './types.js'
+import { update } from './update.js'
+import { UpdateTurns } from './update-turns.js'
 
 /** Said although the manifest's type does not know it: a socket is asynchronous. */
 const NOT_SUPPORTED = { getSync: false }
@@ -105,7 +109,7 @@ export class PartyLevel<KDefault = string, VDefault = string> extends AbstractLe
     if (typeof location !== 'string' || location === '') {
       throw new TypeError("The first argument 'location' must be a non-empty string")
     }
-    const { retry } = resolveOptions(options)
+    const { retry, retryTimeoutMs } = resolveOptions(options)
     super(
       {
         encodings: { buffer: true, utf8: true, view: true },
@@ -126,6 +130,8 @@ export class PartyLevel<KDefault = string, VDefault = string> extends AbstractLe
     this.#retry = retry
     this.#root = {
       database: this as unknown as AnyDatabase,
+      retryTimeoutMs,
+      updateTurns: new UpdateTurns(),
       connected: () => this.#connected()
     }
   }
@@ -284,6 +290,20 @@ export class PartyLevel<KDefault = string, VDefault = string> extends AbstractLe
 
   atomic(): Atomic<this, KDefault, VDefault> {
     return new Atomic<this, KDefault, VDefault>(this, this.#root)
+  }
+
+  update(key: KDefault, fn: UpdateFunction<VDefault>): Promise<VDefault | undefined>
+  update<K = KDefault, V = VDefault>(
+    key: K,
+    fn: UpdateFunction<V>,
+    options: UpdateOptions<K, V>
+  ): Promise<V | undefined>
+  update<K, V>(
+    key: K,
+    fn: UpdateFunction<V>,
+    options: UpdateOptions<K, V> = {}
+  ): Promise<V | undefined> {
+    return update(this.#root, this.#root.database, key, fn, options)
   }
 
   #connected(): Requests {

@@ -1,4 +1,4 @@
-// A sublevel that has what its database has: atomic, and the reason why the database
+// A sublevel that has what its database has: atomic and update, and the reason why the database
 // could not be opened for its deferred operations.
 
 import type { Bytes } from '@partyd/shared'
@@ -11,7 +11,8 @@ import { Atomic } from './atomic.js'
 import type { AnyDatabase } from './encoded.js'
 import { OpenFailure } from './open-failure.js'
 import type { RootDatabase } from './root-database.js'
-import type { PartyOperations } from './types.js'
+import type { PartyOperations, UpdateFunction, UpdateOptions } from './types.js'
+import { update } from './update.js'
 
 export class PartySublevel
   extends AbstractSublevel<AnyDatabase, Bytes, unknown, unknown>
@@ -61,5 +62,13 @@ export class PartySublevel
 
   atomic(): Atomic<this, unknown, unknown> {
     return new Atomic<this, unknown, unknown>(this, this.#root)
+  }
+
+  update<K, V>(
+    key: K,
+    fn: UpdateFunction<V>,
+    options: UpdateOptions<K, V> = {}
+  ): Promise<V | undefined> {
+    return update(this.#root, this, key, fn, options)
   }
 }

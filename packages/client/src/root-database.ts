@@ -1,14 +1,17 @@
-// What atomic needs of the database on the socket, from whichever sublevel of it
-// it is called: abstract-level does not know the operation, so no sublevel hands it on.
+// What atomic and update need of the database on the socket, from whichever sublevel of it
+// they are called: abstract-level does not know these operations, so no sublevel hands them on.
 
 import { type Bytes, type FrameReader, KIND, LevelError, RESULT, WRITE_FLAGS } from '@partyd/shared'
-import { expectKind } from './answers.js'
+import { decodeBuffer, expectKind } from './answers.js'
 import type { AnyDatabase } from './encoded.js'
 import type { Requests } from './requests.js'
 import type { AtomicCommitOptions } from './types.js'
+import type { UpdateTurns } from './update-turns.js'
 
 export interface RootDatabase {
   readonly database: AnyDatabase
+  readonly retryTimeoutMs: number
+  readonly updateTurns: UpdateTurns
   /** @throws LevelError `LEVEL_DATABASE_NOT_OPEN`, with the cause if opening it has failed. */
   connected(): Requests
 }
@@ -30,6 +33,15 @@ export function whenOpen<T>(
     return database.deferAsync(() => whenOpen(database, operation, signal), { signal })
   }
   return Promise.reject(new LevelError('LEVEL_DATABASE_NOT_OPEN', 'Database is not open'))
+}
+
+/** Reads a value as it is stored. */
+export function getBytes({ connected }: RootDatabase, key: Bytes): Promise<Buffer | undefined> {
+  const requests = connected()
+  const frame = requests.begin(KIND.get)
+  frame.uint8(0)
+  frame.tail(key)
+  return requests.request(decodeBuffer)
 }
 
 /** @returns whether the checks held, and so the operations are in the database. */

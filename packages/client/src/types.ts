@@ -120,6 +120,20 @@ export interface AtomicDelOptions<K>
 /** Options of `commit()` of an atomic. */
 export interface AtomicCommitOptions extends Sync {}
 
+interface Signal {
+  /** Ends it with `LEVEL_ABORTED`. */
+  signal?: AbortSignal | undefined
+}
+
+/** Options of `update()`. Once it is aborted nothing is written any more, nor has been. */
+export interface UpdateOptions<K, V> extends AbstractPutOptions<K, V>, Sync, Signal {}
+
+/**
+ * Makes the new value of the one that is there, or of undefined if there is none. Undefined as the
+ * new value deletes the key. Called again whenever another write came in between.
+ */
+export type UpdateFunction<V> = (value: V | undefined) => V | undefined | Promise<V | undefined>
+
 /** What a `PartyLevel` and its sublevels have beyond abstract-level. */
 export interface PartyOperations<KDefault, VDefault> {
   /**
@@ -128,6 +142,20 @@ export interface PartyOperations<KDefault, VDefault> {
    * dies. Emits no `write` event and runs no `prewrite` hook.
    */
   atomic(): Atomic<this, KDefault, VDefault>
+  /**
+   * Replaces a value by what `fn` makes of it. No write of any process is lost to it: if one came in
+   * between, `fn` is called again with the value that is there then.
+   *
+   * @returns the new value; undefined if the key was deleted.
+   * @throws PartyError `PARTYD_CONFLICT` when others kept writing for `retryTimeoutMs`; LevelError
+   * `LEVEL_ABORTED` by the signal, and nothing has been written. What `fn` throws, and get and put do.
+   */
+  update(key: KDefault, fn: UpdateFunction<VDefault>): Promise<VDefault | undefined>
+  update<K = KDefault, V = VDefault>(
+    key: K,
+    fn: UpdateFunction<V>,
+    options: UpdateOptions<K, V>
+  ): Promise<V | undefined>
 }
 
 /** A sublevel of a database or of a sublevel. */

@@ -91,6 +91,12 @@ export const TIMES = {
   retry: 60_000,
   /** How long a connection with something pending may be silent before a ping, and then before it counts as silent. */
   heartbeat: 5_000,
+  /** Longest wait before an update that met another writer tries again, at first … */
+  conflictFirst: 1,
+  /** … and at most: long enough for dozens of writers of one key, short enough to go unnoticed. */
+  conflictMax: 32,
+  /** How long an update keeps others of the same process from the same key: many round trips. */
+  updateTurn: 250,
   /** How often a client looks whether operations are in trouble. */
   livenessLook: 1_000,
   /** An operation under way when that many daemons died, over at least that long, may be what kills them. */
