@@ -59,10 +59,13 @@ import type {
   UpdateFunction,
   UpdateOptions,
   ValueIterator,
-  ValueIteratorOptions
+  ValueIteratorOptions,
+  WatchOptions,
+  WatchRange
 } from './types.js'
 import { update } from './update.js'
 import { UpdateTurns } from './update-turns.js'
+import { Watch } from './watch.js'
 
 /** Said although the manifest's type does not know it: a socket is asynchronous. */
 const NOT_SUPPORTED = { getSync: false }
@@ -130,6 +133,7 @@ export class PartyLevel<KDefault = string, VDefault = string> extends AbstractLe
     this.#retry = retry
     this.#root = {
       database: this as unknown as AnyDatabase,
+      retry,
       retryTimeoutMs,
       updateTurns: new UpdateTurns(),
       connected: () => this.#connected()
@@ -304,6 +308,13 @@ export class PartyLevel<KDefault = string, VDefault = string> extends AbstractLe
     options: UpdateOptions<K, V> = {}
   ): Promise<V | undefined> {
     return update(this.#root, this.#root.database, key, fn, options)
+  }
+
+  watch<K = KDefault, V = VDefault>(
+    range: WatchRange<K> = {},
+    options: WatchOptions<K, V> = {}
+  ): Watch<K, V> {
+    return new Watch<K, V>(this.#root, this.#root.database, range, options)
   }
 
   #connected(): Requests {

@@ -1,4 +1,4 @@
-// A sublevel that has what its database has: atomic and update, and the reason why the database
+// A sublevel that has what its database has: atomic, update and watch, and the reason why the database
 // could not be opened for its deferred operations.
 
 import type { Bytes } from '@partyd/shared'
@@ -11,8 +11,15 @@ import { Atomic } from './atomic.js'
 import type { AnyDatabase } from './encoded.js'
 import { OpenFailure } from './open-failure.js'
 import type { RootDatabase } from './root-database.js'
-import type { PartyOperations, UpdateFunction, UpdateOptions } from './types.js'
+import type {
+  PartyOperations,
+  UpdateFunction,
+  UpdateOptions,
+  WatchOptions,
+  WatchRange
+} from './types.js'
 import { update } from './update.js'
+import { Watch } from './watch.js'
 
 export class PartySublevel
   extends AbstractSublevel<AnyDatabase, Bytes, unknown, unknown>
@@ -70,5 +77,9 @@ export class PartySublevel
     options: UpdateOptions<K, V> = {}
   ): Promise<V | undefined> {
     return update(this.#root, this, key, fn, options)
+  }
+
+  watch<K, V>(range: WatchRange<K> = {}, options: WatchOptions<K, V> = {}): Watch<K, V> {
+    return new Watch<K, V>(this.#root, this, range, options)
   }
 }

@@ -30,6 +30,7 @@ import { type Decoder, type IteratorLink, MORE, Request } from './request.js'
 import { RequestQueue } from './request-queue.js'
 import { SentRequests } from './sent-requests.js'
 import { Session } from './session.js'
+import { Watches } from './watches.js'
 
 /** Who finds channels for requests. */
 export interface RequestsOwner {
@@ -42,6 +43,7 @@ export interface RequestsOwner {
 }
 
 export class Requests {
+  readonly watches: Watches = new Watches()
   readonly #owner: RequestsOwner
   /** waiting: there is no channel, or it is being left · closed: there will be none. */
   #status: 'waiting' | 'sending' | 'closed' = 'waiting'
@@ -66,6 +68,10 @@ export class Requests {
 
   get session(): Session {
     return this.#session
+  }
+
+  get linkNumber(): number {
+    return this.#linkNumber
   }
 
   get isAwaited(): boolean {
@@ -377,7 +383,7 @@ export class Requests {
 function ignore(): void {}
 
 function hasAnswer(kind: number): boolean {
-  return kind !== KIND.iteratorSeek && kind !== KIND.iteratorClose
+  return kind !== KIND.iteratorSeek && kind !== KIND.iteratorClose && kind !== KIND.watchClose
 }
 
 /** What a write that has succeeded resolves with. */

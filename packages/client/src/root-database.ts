@@ -1,4 +1,4 @@
-// What atomic and update need of the database on the socket, from whichever sublevel of it
+// What atomic, update and watch need of the database on the socket, from whichever sublevel of it
 // they are called: abstract-level does not know these operations, so no sublevel hands them on.
 
 import { type Bytes, type FrameReader, KIND, LevelError, RESULT, WRITE_FLAGS } from '@partyd/shared'
@@ -10,6 +10,7 @@ import type { UpdateTurns } from './update-turns.js'
 
 export interface RootDatabase {
   readonly database: AnyDatabase
+  readonly retry: boolean
   readonly retryTimeoutMs: number
   readonly updateTurns: UpdateTurns
   /** @throws LevelError `LEVEL_DATABASE_NOT_OPEN`, with the cause if opening it has failed. */

@@ -26,6 +26,7 @@ import type {
 } from 'abstract-level'
 import type { Atomic } from './atomic.js'
 import type { PartyOptions } from './options.js'
+import type { Watch } from './watch.js'
 
 /**
  * LevelDB's open options, as in classic-level. They take effect in a daemon that this client
@@ -128,11 +129,51 @@ interface Signal {
 /** Options of `update()`. Once it is aborted nothing is written any more, nor has been. */
 export interface UpdateOptions<K, V> extends AbstractPutOptions<K, V>, Sync, Signal {}
 
+/** Which keys to watch: all, or those within the bounds. `gte` and `lte` win over `gt` and `lt`. */
+export interface WatchRange<K> {
+  gt?: K | undefined
+  gte?: K | undefined
+  lt?: K | undefined
+  lte?: K | undefined
+}
+
+/** Options of `watch()`. */
+export interface WatchOptions<K, V>
+  extends Pick<AbstractPutOptions<K, V>, 'keyEncoding' | 'valueEncoding'>,
+    Signal {}
+
 /**
  * Makes the new value of the one that is there, or of undefined if there is none. Undefined as the
  * new value deletes the key. Called again whenever another write came in between.
  */
 export type UpdateFunction<V> = (value: V | undefined) => V | undefined | Promise<V | undefined>
+
+interface ChangeOfKey<K> {
+  readonly key: K
+  /** Counts the writes that the daemon has told watches of. Starts anew with each daemon. */
+  readonly seq: number
+  /** Whether it is the last change of its write, of those that this watch sees. */
+  readonly last: boolean
+}
+
+/** An entry was put. */
+export interface PutChange<K, V> extends ChangeOfKey<K> {
+  readonly type: 'put'
+  readonly value: V
+}
+
+/** An entry was deleted, if it was there: LevelDB does not look. */
+export interface DelChange<K> extends ChangeOfKey<K> {
+  readonly type: 'del'
+}
+
+/** Changes were missed. Whatever was read before has to be read again. */
+export interface ResetChange {
+  readonly type: 'reset'
+}
+
+/** What a watch yields. */
+export type Change<K, V> = PutChange<K, V> | DelChange<K> | ResetChange
 
 /** What a `PartyLevel` and its sublevels have beyond abstract-level. */
 export interface PartyOperations<KDefault, VDefault> {
@@ -156,6 +197,15 @@ export interface PartyOperations<KDefault, VDefault> {
     fn: UpdateFunction<V>,
     options: UpdateOptions<K, V>
   ): Promise<V | undefined>
+  /**
+   * Watches what all processes put and delete, this one included, in the order committed. It begins
+   * behind the operations issued before it: whoever reads behind it misses nothing. What has been
+   * read must be read again after a `reset`.
+   *
+   * @param range The keys to watch. Default: all.
+   */
+  watch(range?: WatchRange<KDefault>): Watch<KDefault, VDefault>
+  watch<K = KDefault, V = VDefault>(range: WatchRange<K>, options: WatchOptions<K, V>): Watch<K, V>
 }
 
 /** A sublevel of a database or of a sublevel. */

@@ -78,7 +78,7 @@ class Update {
   /** The last look at the signal is before the write is sent: aborted means that nothing was written. */
   async #attempt(): Promise<{ readonly isIn: boolean; readonly value: unknown }> {
     const stored = await this.#abortable(this.#read())
-    const before = stored && decode(stored, this.#encoding)
+    const before = stored && decode(stored, this.#encoding, 'value')
     const value = await this.#abortable(Promise.resolve(this.#change(before)))
     if (this.#options.signal?.aborted) throw abortError()
     // Nothing was there, and nothing shall be.

@@ -11,6 +11,7 @@ import type { Database } from './store/database.js'
 import { ReadPath } from './store/read-path.js'
 import { ScanQueue } from './store/scan-queue.js'
 import { SessionRecords } from './store/session-records.js'
+import { WatchHub } from './store/watch-hub.js'
 
 export interface EngineOwner {
   /** LevelDB failed to write: nothing may be answered or written any more. */
@@ -28,16 +29,18 @@ export async function openEngine(
   owner: EngineOwner
 ): Promise<Engine> {
   const readPath = new ReadPath(database)
+  const watchHub = new WatchHub()
   const commitQueue = new CommitQueue(database, {
     beforeBatch: () => readPath.dispatch(),
     decide: (group) => decideAtomics(group, database, readPath),
+    afterBatch: (group) => watchHub.publish(group),
     onWriteFailed: (error) => owner.onWriteFailed(error)
   })
   const records = await openRecords(database, location, owner)
   const sessions = new SessionRegistry(records, commitQueue, () =>
     owner.onGeneration(records.generation)
   )
-  return { database, commitQueue, readPath, scanQueue: new ScanQueue(), sessions }
+  return { database, commitQueue, readPath, scanQueue: new ScanQueue(), watchHub, sessions }
 }
 
 async function openRecords(

@@ -57,6 +57,14 @@ export const LIMITS = {
   valuesFrameBytes: 1_048_576,
   /** Keys that are read at a time for the checks of a batch: their values may be large. */
   checkGroupKeys: 64,
+  /** Watches that a session may have open. Each looks at every change. */
+  watchesMax: 1024,
+  /** What an answer frame with changes holds before the next one is begun: a chunk of the writer. */
+  changesFrameBytes: 65_536,
+  /** Bytes that wait for a client when a batch has changes for it. Beyond this they are dropped, and it is told. */
+  watchOutgoingBytesMax: 8_388_608,
+  /** Bytes of changes that a client keeps for a consumer who is slower than they come. */
+  watchBufferBytesMax: 8_388_608,
   /** Connections that have not sent a byte yet. A stock guest is silent until its first operation. */
   silentConnectionsMax: 64,
   /** Connections that wait in the kernel to be accepted. Node's default of 511 is small for a herd. */

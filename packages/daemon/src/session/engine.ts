@@ -4,6 +4,7 @@ import type { CommitQueue } from '../store/commit-queue.js'
 import type { Database } from '../store/database.js'
 import type { ReadPath } from '../store/read-path.js'
 import type { ScanQueue } from '../store/scan-queue.js'
+import type { WatchHub } from '../store/watch-hub.js'
 import type { SessionRegistry } from './session-registry.js'
 
 export interface Engine {
@@ -11,5 +12,6 @@ export interface Engine {
   readonly commitQueue: CommitQueue
   readonly readPath: ReadPath
   readonly scanQueue: ScanQueue
+  readonly watchHub: WatchHub
   readonly sessions: SessionRegistry
 }

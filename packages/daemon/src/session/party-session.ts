@@ -8,6 +8,7 @@ import { SessionIterators } from './session-iterators.js'
 import { SessionOrder } from './session-order.js'
 import { SessionReads } from './session-reads.js'
 import type { SessionState } from './session-state.js'
+import { SessionWatches } from './session-watches.js'
 import { SessionWrites } from './session-writes.js'
 
 export class PartySession {
@@ -16,6 +17,7 @@ export class PartySession {
   readonly #writes: SessionWrites
   readonly #reads: SessionReads
   readonly #iterators: SessionIterators
+  readonly #watches: SessionWatches
 
   /** @param state undefined for a client without retry. */
   constructor(engine: Engine, channel: Channel, state: SessionState | undefined) {
@@ -25,6 +27,7 @@ export class PartySession {
     this.#writes = new SessionWrites(context)
     this.#reads = new SessionReads(context)
     this.#iterators = new SessionIterators(context)
+    this.#watches = new SessionWatches(context)
   }
 
   /** Whether requests should be left in the socket for now. */
@@ -52,19 +55,24 @@ export class PartySession {
         return this.#iterators.onSeek(reader)
       case KIND.iteratorClose:
         return this.#iterators.onClose(reader)
+      case KIND.watchOpen:
+        return this.#watches.onOpen(reader)
+      case KIND.watchClose:
+        return this.#watches.onClose(reader)
       default:
         return this.#answers.error(reader.id, reader.kind, unknownKind(reader.kind))
     }
   }
 
   /**
-   * Ends the session's iterators and drops what waits for its turn. Resolves when the writes that
+   * Ends the session's iterators and watches and drops what waits for its turn. Resolves when the writes that
    * are in the commit queue are in the database.
    */
   close(): Promise<void> {
     this.#answers.close()
     this.#reads.close()
     this.#iterators.close()
+    this.#watches.close()
     return this.#order.retire()
   }
 }

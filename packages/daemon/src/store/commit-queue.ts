@@ -37,6 +37,8 @@ export interface CommitQueueOwner {
   beforeBatch(): void
   /** Finds out for each write of the batch that rests on checks whether they hold. */
   decide(group: readonly Write[]): Promise<void>
+  /** The batch is in the database, and nobody has been told. */
+  afterBatch(group: readonly Write[]): void
   /** LevelDB failed to write a batch. Nothing of it has been answered, and nothing will be written any more. */
   onWriteFailed(error: Error): void
 }
@@ -128,6 +130,7 @@ export class CommitQueue {
       return false
     }
     for (const owner of owners) owner.onRecordCommitted()
+    this.#owner.afterBatch(group)
     return true
   }
 

@@ -35,6 +35,17 @@ export function boundRange(range: Range): Range {
   return { ...lower, lte: HIDDEN_PREFIX }
 }
 
+/** Whether a key is in a range that {@link boundRange} has returned. */
+export function isWithin({ gt, gte, lt, lte }: Range, key: Buffer): boolean {
+  if (lte !== undefined) {
+    if (key.compare(lte) > 0) return false
+  } else if (lt !== undefined && key.compare(lt) >= 0) {
+    return false
+  }
+  if (gte !== undefined) return key.compare(gte) >= 0
+  return gt === undefined || key.compare(gt) > 0
+}
+
 /**
  * Where an iterator over that range has to seek when asked for `target`. A hidden target means the
  * end of the user's keys, unless the range as the user gave it ends before the target.

@@ -7,7 +7,7 @@ import type { DaemonMode } from '../rendezvous.js'
 export const PROTOCOL_VERSIONS: readonly [number, number] = [1, 1]
 
 /** Optional parts of the protocol that this code speaks. A peer uses only what both name. */
-export const FEATURES: readonly string[] = ['hasMany', 'atomic']
+export const FEATURES: readonly string[] = ['hasMany', 'atomic', 'watch']
 
 /** Kinds of frames. Below 0x80 a client sends them, from 0x80 on the daemon. */
 export const KIND = {
@@ -34,6 +34,9 @@ export const KIND = {
   iteratorSeek: 0x32,
   iteratorClose: 0x33,
 
+  watchOpen: 0x50,
+  watchClose: 0x51,
+
   welcome: 0x80,
   error: 0x81,
   done: 0x82,
@@ -44,7 +47,9 @@ export const KIND = {
   entries: 0x87,
   info: 0x88,
   goodbye: 0x89,
-  generation: 0x8a
+  generation: 0x8a,
+  changes: 0x8b,
+  watchReset: 0x8c
 } as const
 
 /** Names of operations, as errors carry them. */
@@ -66,13 +71,17 @@ export const OPERATION_NAMES: Readonly<Record<number, string>> = {
   [KIND.iteratorOpen]: 'iterator',
   [KIND.iteratorNext]: 'iterator',
   [KIND.iteratorSeek]: 'iterator',
-  [KIND.iteratorClose]: 'iterator'
+  [KIND.iteratorClose]: 'iterator',
+  [KIND.watchOpen]: 'watch',
+  [KIND.watchClose]: 'watch'
 }
 
 /** The feature that a daemon must have named for frames of a kind to be sent to it. */
 export const KIND_FEATURES: ReadonlyMap<number, string> = new Map([
   [KIND.hasMany, 'hasMany'],
-  [KIND.atomic, 'atomic']
+  [KIND.atomic, 'atomic'],
+  [KIND.watchOpen, 'watch'],
+  [KIND.watchClose, 'watch']
 ])
 
 /** Whether frames of this kind carry a sequence number. */
@@ -99,6 +108,8 @@ export const ANSWER_FLAGS = {
   more: 1,
   ended: 2
 } as const
+/** Of a change: put, or else del; the last one of its write that the watch sees. */
+export const CHANGE_FLAGS = { put: 1, last: 2 } as const
 export const RANGE_FLAGS = { gt: 1, gte: 2, lt: 4, lte: 8 } as const
 
 /** A missing value among others. */
