@@ -23,7 +23,7 @@ describe.each([true, false])('with retry: %s', (retry) => {
       encodings: { utf8: true, buffer: true, view: true },
       signals: { iterators: true },
       implicitSnapshots: !retry,
-      explicitSnapshots: false,
+      explicitSnapshots: true,
       getSync: false
     })
     for (const encoding of ['utf8', 'buffer', 'view'] as const) {

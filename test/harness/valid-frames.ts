@@ -34,6 +34,7 @@ export const REQUESTS: readonly [
 ][] = [
   ['get', 1, (writer) => [writer.uint8(0), writer.tail('key')]],
   ['has', 1, (writer) => [writer.uint8(0), writer.tail('key')]],
+  ['get', 5, (writer) => [writer.uint8(2), writer.uint32(1), writer.tail('key')]],
   ['getMany', 'all', (writer) => writeKeys(writer)],
   ['hasMany', 'all', (writer) => writeKeys(writer)],
   [
@@ -68,6 +69,22 @@ export const REQUESTS: readonly [
       writer.bytes('b')
     }
   ],
+  [
+    'clear',
+    'all',
+    (writer) => [
+      writeStamp(writer),
+      writer.uint8(2),
+      writer.uint32(1),
+      writer.uint53(10),
+      writer.uint8(0)
+    ]
+  ],
+  ['snapshotOpen', 'all', (writer) => writer.uint32(1)],
+  ['snapshotClose', 'all', (writer) => writer.uint32(1)],
+  ['approximateSize', 5, (writer) => [writer.bytes('a'), writer.tail('b')]],
+  ['compactRange', 5, (writer) => [writer.bytes('a'), writer.tail('b')]],
+  ['getProperty', 0, (writer) => writer.tail('leveldb.stats')],
   ['skip', 'all', (writer) => writeStamp(writer)],
   [
     'atomic',

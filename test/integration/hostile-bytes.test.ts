@@ -252,6 +252,7 @@ describe('a session', () => {
     const known = new Set<number>([
       KIND.settled,
       KIND.ping,
+      KIND.status,
       ...REQUESTS.map(([name]) => KIND[name])
     ])
     for (let kind = 0; kind < 256; kind++) {

@@ -14,6 +14,8 @@ import { encodeFrame, RawClient } from '../harness/raw-client.js'
 
 vi.setConfig({ testTimeout: 60_000 })
 
+const OLD_DAEMON = new URL('../harness/old-daemon-hook.js', import.meta.url).href
+
 const clients = new Clients()
 const locations = new Locations()
 afterEach(async () => {
@@ -320,6 +322,14 @@ describe('a watch ends', () => {
     await expect(db.watch().next()).rejects.toMatchObject({ code: 'PARTYD_TOO_MANY_PENDING' })
     await db.put('a', '1')
     for (const watch of watches) expect((await watch.next()).value).toMatchObject({ key: 'a' })
+  })
+
+  it('at once where the daemon is too old for it', async () => {
+    const db = clients.open(locations.create(), { spawn: { args: ['--import', OLD_DAEMON] } })
+    const watch = db.watch()
+    const incompatible = { code: 'PARTYD_INCOMPATIBLE', operation: 'watch' }
+    await expect(watch.next()).rejects.toMatchObject(incompatible)
+    await expect(watch.ready).rejects.toMatchObject(incompatible)
   })
 
   it('with the reason why there is no database', async () => {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import {
+  boundKey,
   boundRange,
   boundSeek,
   HIDDEN_PREFIX,
@@ -13,6 +14,16 @@ const BEYOND = Buffer.alloc(40, 0xff)
 const ALMOST = Buffer.concat([Buffer.alloc(15, 0xff), Buffer.from([0xfe, 0xff, 0xff])])
 const A = Buffer.from('a')
 const Z = Buffer.from('z')
+
+describe('boundKey', () => {
+  it.each([HIDDEN_PREFIX, RECORD, BEYOND])('moves %j before the hidden keys', (key) => {
+    expect(boundKey(key)).toBe(HIDDEN_PREFIX)
+  })
+
+  it.each([A, Z, ALMOST, Buffer.alloc(0)])('leaves %j', (key) => {
+    expect(boundKey(key)).toBe(key)
+  })
+})
 
 describe('isHidden', () => {
   it.each([HIDDEN_PREFIX, RECORD, BEYOND, new Uint8Array(RECORD)])('hides %j', (key) => {

@@ -5,6 +5,7 @@ import {
   Channel,
   type ChannelOwner,
   createHello,
+  type DatabaseOptions,
   type FrameReader,
   type Hello,
   KIND,
@@ -15,6 +16,7 @@ import {
   TIMES
 } from '@partyd/shared'
 import { ConnectAttempt, type Link } from './connector.js'
+import { compareOptions } from './daemon-options.js'
 import { Liveness, type LivenessOwner } from './liveness.js'
 import { connectionLost, daemonLost, inDoubt, unreachable } from './operation-errors.js'
 import type { ResolvedOptions } from './options.js'
@@ -26,6 +28,8 @@ export class Connection implements ChannelOwner, LivenessOwner, RequestsOwner {
   readonly requests: Requests
   readonly #directory: string
   #options: ResolvedOptions
+  /** The open options that the user gave; undefined once told that the daemon has others. */
+  #wanted: DatabaseOptions | undefined
   readonly #onWarning: (warning: PartyError) => void
   readonly #liveness: Liveness
   /** idle: no daemon, and no need of one · leaving: the daemon said goodbye and still answers. */
@@ -45,6 +49,7 @@ export class Connection implements ChannelOwner, LivenessOwner, RequestsOwner {
   ) {
     this.#directory = directory
     this.#options = options
+    this.#wanted = options.database
     this.#onWarning = onWarning
     this.#liveness = new Liveness(options.retryTimeoutMs, this)
     this.requests = new Requests(this)
@@ -106,10 +111,19 @@ export class Connection implements ChannelOwner, LivenessOwner, RequestsOwner {
       this.requests.beginSession()
       return
     }
+    this.#lookAtOptions(link)
     session.generation = link.welcome.generation
     this.#channel = new Channel(link.socket, this)
     this.#status = 'open'
-    this.requests.attach(this.#channel, link.welcome.features, verdict.applied, verdict.results)
+    const { features } = link.welcome
+    this.requests.attach(this.#channel, verdict.applied, verdict.results, features)
+  }
+
+  #lookAtOptions(link: Link): void {
+    const difference = this.#wanted && compareOptions(this.#wanted, link)
+    if (difference === undefined) return
+    this.#wanted = undefined
+    this.#onWarning(difference)
   }
 
   // Being connected

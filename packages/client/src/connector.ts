@@ -9,8 +9,10 @@ import {
   type DialFailure,
   type Dialled,
   type DialResult,
+  describeHold,
   dial,
   findEndpoint,
+  findHold,
   findLockHolder,
   type Hello,
   LevelError,
@@ -146,10 +148,13 @@ export class ConnectAttempt {
     }
   }
 
-  /** A service is left to its manager for a while before anybody starts a daemon in its place. */
+  /**
+   * A location that is held is left alone, and a service to its manager for a while before anybody
+   * starts a daemon in its place.
+   */
   #mayElect(): boolean {
     const { options, lastMode } = this.#request
-    if (!options.autospawn) return false
+    if (!options.autospawn || findHold(this.#location) !== undefined) return false
     const isService = (readRendezvous(this.#location)?.mode ?? lastMode) === 'service'
     return !isService || performance.now() - this.#startedAt >= TIMES.serviceRestart
   }
@@ -196,10 +201,12 @@ export class ConnectAttempt {
 
   #notRunning(): PartyError {
     const hint = this.#request.options.autospawn ? '' : ' and this client may not start one'
+    const hold = findHold(this.#location)
+    const reason = hold === undefined ? '' : ` (${describeHold(hold)})`
     const last = describeLastExit(this.#location)
     return new PartyError(
       'PARTYD_NOT_RUNNING',
-      `No daemon serves ${this.#location}${hint}. Start one with: partyd ${this.#location}${last}`,
+      `No daemon serves ${this.#location}${hint}. Start one with: partyd ${this.#location}${last}${reason}`,
       { path: this.#location, pid: process.pid, cause: this.#lastFailure?.cause }
     )
   }

@@ -1,7 +1,7 @@
 // Which client starts the daemon when there is none, and the starting: one database of this process,
 // one process of the location, and not too often.
 
-import { type DialResult, type LevelError, LIMITS, TIMES } from '@partyd/shared'
+import { type DialResult, findHold, type LevelError, LIMITS, TIMES } from '@partyd/shared'
 import type { Deadline } from './deadline.js'
 import { type LaunchResult, launchDaemon } from './launcher.js'
 import type { ResolvedOptions } from './options.js'
@@ -101,6 +101,8 @@ export class Election {
     const { location, options, deadline } = this.#owner
     const pause = findStartPause(location)
     if (pause !== undefined) throw pause
+    // Looked at again: it may have been taken while we waited for the spawn lock.
+    if (findHold(location) !== undefined) return this.#owner.wait()
     const result = await launchDaemon(location, {
       ...options,
       signal: deadline.signal,

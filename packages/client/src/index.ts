@@ -1,5 +1,6 @@
 export { LevelError, PartyError, type PartyErrorCode } from '@partyd/shared'
 export type { Atomic } from './atomic.js'
+export type { MaintenanceOptions } from './maintenance.js'
 export type { PartyOptions, SpawnOptions } from './options.js'
 export { PartyLevel, PartyLevel as Level } from './party-level.js'
 export type * from './types.js'

@@ -9,6 +9,7 @@ import { EntryChunk, type EntryFormat } from './entry-chunk.js'
 import { pickRange, type Range, rangeBehind, rangeFrom, writeRange } from './range.js'
 import type { Decoder, IteratorLink } from './request.js'
 import type { Requests } from './requests.js'
+import { findLease, type SnapshotLease } from './snapshot.js'
 
 /** Iterator options as abstract-level hands them to an implementation. */
 export interface IteratorOptions extends AbstractIteratorOptions<unknown, unknown> {
@@ -27,7 +28,9 @@ const COUNT_MAX = 0xffff_ffff
 
 export class PartyIterator extends AbstractIterator<Database, unknown, unknown> {
   readonly #requests: Requests
-  readonly #retry: boolean
+  /** Whether it can be opened again where it was: it has no snapshot, or one that is not its own. */
+  readonly #isReopenable: boolean
+  readonly #snapshot: SnapshotLease | undefined
   readonly #signal: AbortSignal | undefined
   readonly #range: Range
   readonly #flags: number
@@ -38,7 +41,7 @@ export class PartyIterator extends AbstractIterator<Database, unknown, unknown> 
   #status: 'open' | 'ended' = 'open'
   /** What the daemon calls it; 0 while it is not open there. */
   #id = 0
-  #link: IteratorLink = { number: 0, troubledAt: 0, deaths: 0 }
+  #link: IteratorLink = { opener: KIND.iteratorOpen, number: 0, troubledAt: 0, deaths: 0 }
   /** Where to open it: the range, narrowed to what is still to be read. */
   #rest: Range
   #chunk: EntryChunk | undefined
@@ -51,14 +54,16 @@ export class PartyIterator extends AbstractIterator<Database, unknown, unknown> 
   constructor(database: Database, requests: Requests, retry: boolean, options: IteratorOptions) {
     super(database, options)
     this.#requests = requests
-    this.#retry = retry
+    this.#snapshot = findLease(options.snapshot, requests)
+    this.#isReopenable = retry || this.#snapshot !== undefined
+    if (this.#snapshot !== undefined) this.#link = this.#snapshot.link
     this.#signal = options.signal
     this.#range = pickRange(options as Range)
     this.#rest = this.#range
     this.#highWaterMarkBytes = Math.min(options.highWaterMarkBytes ?? 0, LIMITS.scanDemandBytesMax)
     this.#format = {
       // Without the keys there is no place to resume from.
-      keys: retry || options.keys !== false,
+      keys: this.#isReopenable || options.keys !== false,
       values: options.values !== false,
       isKeyText: options.keyEncoding === 'utf8',
       isValueText: options.valueEncoding === 'utf8'
@@ -68,9 +73,10 @@ export class PartyIterator extends AbstractIterator<Database, unknown, unknown> 
       (this.#format.keys ? ITERATOR_FLAGS.keys : 0) |
       (this.#format.values ? ITERATOR_FLAGS.values : 0) |
       (options.fillCache ? ITERATOR_FLAGS.fillCache : 0) |
-      (retry ? 0 : ITERATOR_FLAGS.keep)
-    // The snapshot is of now. With retry there is none, and opening can wait for the first demand.
-    if (!retry) this.#openAhead()
+      (this.#isReopenable ? 0 : ITERATOR_FLAGS.keep) |
+      (this.#snapshot === undefined ? 0 : ITERATOR_FLAGS.snapshot)
+    // Its own snapshot is of now. Without one, opening can wait for the first demand.
+    if (!this.#isReopenable) this.#openAhead()
   }
 
   /** A plain value while there is one: the caller awaits either, and most calls need not wait. */
@@ -100,7 +106,7 @@ export class PartyIterator extends AbstractIterator<Database, unknown, unknown> 
   _seek(target: Bytes): void {
     this.#chunk = undefined
     this.#ahead = undefined
-    if (this.#retry) this.#reopenFrom(target)
+    if (this.#isReopenable) this.#reopenFrom(target)
     else this.#seekOnDaemon(target)
   }
 
@@ -168,10 +174,10 @@ export class PartyIterator extends AbstractIterator<Database, unknown, unknown> 
   /** @throws the error, unless opening the iterator again will help. */
   #recover(error: Error): void {
     const { code } = error as LevelError
-    const isLost = code === 'LEVEL_CONNECTION_LOST' || code === 'LEVEL_ITERATOR_NOT_OPEN'
-    if (!this.#retry || !isLost) {
+    const isLost = code === 'LEVEL_CONNECTION_LOST' && this.#snapshot === undefined
+    if (!this.#isReopenable || !(isLost || code === 'LEVEL_ITERATOR_NOT_OPEN')) {
       this.#forgetTrouble()
-      throw this.#failure ?? error
+      throw this.#failure ?? this.#snapshot?.explain(error) ?? error
     }
     this.#rememberPlace()
     this.#chunk = undefined
@@ -187,7 +193,7 @@ export class PartyIterator extends AbstractIterator<Database, unknown, unknown> 
   /** The last entry delivered is where a later opening goes on. */
   #rememberPlace(): void {
     const lastKey = this.#chunk?.lastKey
-    if (lastKey !== undefined && this.#retry) {
+    if (lastKey !== undefined && this.#isReopenable) {
       this.#rest = rangeBehind(this.#range, lastKey, this.#isReverse)
     }
   }
@@ -221,12 +227,14 @@ export class PartyIterator extends AbstractIterator<Database, unknown, unknown> 
 
   /** @param count 0 to open it and no more. */
   #open<T>(decode: Decoder<T>, bytes: number, count: number): Promise<T> {
+    this.#snapshot?.assertHeld()
     this.#id = this.#requests.createIteratorId()
-    this.#link = { ...this.#link, number: 0 }
+    if (this.#snapshot === undefined) this.#link = { ...this.#link, number: 0 }
     const frame = this.#requests.begin(KIND.iteratorOpen)
     frame.uint32(this.#id)
     frame.uint8(this.#flags)
     frame.uint32(this.#highWaterMarkBytes)
+    if (this.#snapshot !== undefined) frame.uint32(this.#snapshot.number)
     writeRange(frame, this.#rest)
     frame.uint32(bytes)
     frame.uint32(count)

@@ -1,9 +1,7 @@
 // Starts a daemon, detached, and listens to how its start goes.
 
-import { type ChildProcess, spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
 import { closeSync, openSync, readFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
-import { homedir } from 'node:os'
 import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
 import {
@@ -17,6 +15,7 @@ import {
   TIMES,
   toDaemonArguments
 } from '@partyd/shared'
+import { spawnDaemonProgram } from './daemon-program.js'
 import type { ResolvedOptions } from './options.js'
 
 /** What became of a daemon we started. */
@@ -64,19 +63,9 @@ function spawnDaemon(
   { spawn: how, idleTimeoutMs, database }: LaunchOptions,
   log: number | 'ignore'
 ): ChildProcess {
-  const entry = createRequire(import.meta.url).resolve('partyd/entry')
-  const daemon = toDaemonArguments({ location, mode: 'auto', readyFd: 3, idleTimeoutMs, database })
-  const command = [how.execPath ?? process.execPath, ...(how.args ?? []), entry, ...daemon]
-  if (how.scope) command.unshift('systemd-run', '--user', '--scope', '--collect', '--quiet')
-  return spawn(command[0] as string, command.slice(1), {
-    detached: true,
-    // Not the host's directory, which may be removed or unmounted while the daemon lives.
-    cwd: process.platform === 'win32' ? homedir() : '/',
-    // Neither the host's terminal nor its pipes: whoever waits for them would wait for the daemon.
-    stdio: ['ignore', log, log, 'pipe'],
-    env: { ...daemonEnvironment(), ...how.env },
-    windowsHide: true
-  })
+  const args = toDaemonArguments({ location, mode: 'auto', readyFd: 3, idleTimeoutMs, database })
+  // Neither the host's terminal nor its pipes: whoever waits for them would wait for the daemon.
+  return spawnDaemonProgram(args, how, ['ignore', log, log, 'pipe'])
 }
 
 /** The log takes what the daemon prints when it cannot log: without it we go on. */
@@ -86,21 +75,6 @@ function openLog(location: string): number | 'ignore' {
   } catch {
     return 'ignore'
   }
-}
-
-/** Variables that are the host's business: debuggers, coverage, package managers, service managers. */
-const HOST_VARIABLES =
-  /^(NODE_OPTIONS|NODE_V8_COVERAGE|NODE_CHANNEL_FD|NODE_CHANNEL_SERIALIZATION_MODE|NODE_INSPECT.*|NODE_PENDING_PIPE_INSTANCES|VSCODE_.*|npm_.*|LISTEN_.*|NOTIFY_SOCKET|PARTYD_.*)$/
-
-/** The first client must not configure the daemon, so what configures Node is left out. */
-function daemonEnvironment(): NodeJS.ProcessEnv {
-  // Node hands this one on by itself, unless the environment has it, be it without a value.
-  const environment: NodeJS.ProcessEnv = { NODE_V8_COVERAGE: undefined }
-  for (const [name, value] of Object.entries(process.env)) {
-    if (!HOST_VARIABLES.test(name)) environment[name] = value
-  }
-  if (process.versions['electron'] !== undefined) environment['ELECTRON_RUN_AS_NODE'] = '1'
-  return environment
 }
 
 /** One start: the first of a final report, the daemon's end, and too long a silence. */

@@ -41,16 +41,6 @@ export function notOpen(kind: number): LevelError {
   return new LevelError('LEVEL_DATABASE_NOT_OPEN', message, { operation })
 }
 
-/** The daemon was started by a partyd that is older than this client. */
-export function featureMissing(kind: number): PartyError {
-  const operation = operationName(kind)
-  return new PartyError(
-    'PARTYD_INCOMPATIBLE',
-    `The daemon is too old for ${operation}(). Update partyd and stop the daemon; the next operation starts the new one.`,
-    { operation }
-  )
-}
-
 export function tooManyPending(kind: number): PartyError {
   const operation = operationName(kind)
   return new PartyError(

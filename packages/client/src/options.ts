@@ -70,7 +70,7 @@ export function resolveOptions(options: object): ResolvedOptions {
   }
 }
 
-const BOOLEANS = ['createIfMissing', 'errorIfExists', 'compression'] as const
+const BOOLEANS = ['createIfMissing', 'errorIfExists', 'compression', 'sync'] as const
 const COUNTS = [
   'cacheSize',
   'writeBufferSize',

@@ -2,7 +2,8 @@
 
 import {
   type Bytes,
-  ITERATOR_FLAGS,
+  CLEAR_FLAGS,
+  type FrameWriter,
   KIND,
   LIMITS,
   NO_LIMIT,
@@ -16,6 +17,7 @@ import {
   type AbstractClearOptions,
   AbstractLevel,
   type AbstractOpenOptions,
+  type AbstractSnapshot,
   type AbstractSublevelOptions
 } from 'abstract-level'
 import {
@@ -31,17 +33,22 @@ import { Atomic } from './atomic.js'
 import { Connection } from './connection.js'
 import type { AnyDatabase } from './encoded.js'
 import { PartyIterator, type IteratorOptions as RawIteratorOptions } from './iterator.js'
+import { type MaintenanceOptions, maintain } from './maintenance.js'
 import { OpenFailure } from './open-failure.js'
 import { resolveOptions } from './options.js'
 import { PACKAGE_VERSION } from './package-version.js'
 import { PartySublevel } from './party-sublevel.js'
+import { approximateSize, compactRange, getInfo, getProperty } from './properties.js'
 import { pickRange, type Range, writeRange } from './range.js'
+import type { Decoder } from './request.js'
 import type { Requests } from './requests.js'
 import type { RootDatabase } from './root-database.js'
+import { PartySnapshot, type SnapshotLease, useLease } from './snapshot.js'
 import type {
   BatchOperation,
   BatchOptions,
   ChainedBatch,
+  DaemonInfo,
   DatabaseOptions,
   DelOptions,
   GetManyOptions,
@@ -55,6 +62,7 @@ import type {
   OpenOptions,
   PartyOperations,
   PutOptions,
+  StartEndOptions,
   Sublevel,
   UpdateFunction,
   UpdateOptions,
@@ -74,10 +82,15 @@ const NOT_SUPPORTED = { getSync: false }
 interface ReadOptions {
   readonly valueEncoding?: string
   readonly fillCache?: boolean
+  readonly snapshot?: AbstractSnapshot
+}
+
+interface Encoder<K> {
+  encode(value: K): Bytes
 }
 
 interface WriteOptions {
-  readonly sync?: boolean
+  readonly sync?: boolean | undefined
 }
 
 /** An operation of a batch with its key and value encoded. */
@@ -101,6 +114,8 @@ export class PartyLevel<KDefault = string, VDefault = string> extends AbstractLe
   readonly #options: DatabaseOptions<KDefault, VDefault>
   readonly #retry: boolean
   readonly #root: RootDatabase
+  /** Whether writes that do not say wait for the disk; undefined to leave it to the daemon. */
+  #sync: true | undefined
   #connection: Connection | undefined
   readonly #openFailure = new OpenFailure()
 
@@ -122,8 +137,14 @@ export class PartyLevel<KDefault = string, VDefault = string> extends AbstractLe
         seek: true,
         permanence: true,
         implicitSnapshots: !retry,
-        explicitSnapshots: false,
+        explicitSnapshots: true,
         ...NOT_SUPPORTED,
+        additionalMethods: {
+          approximateSize: true,
+          compactRange: true,
+          getProperty: true,
+          info: true
+        },
         signals: { iterators: true }
       },
       options
@@ -136,6 +157,7 @@ export class PartyLevel<KDefault = string, VDefault = string> extends AbstractLe
       retry,
       retryTimeoutMs,
       updateTurns: new UpdateTurns(),
+      writeFlags: (options) => writeFlags(options, this.#sync),
       connected: () => this.#connected()
     }
   }
@@ -155,6 +177,27 @@ export class PartyLevel<KDefault = string, VDefault = string> extends AbstractLe
     await stopDaemon(location, PACKAGE_VERSION)
   }
 
+  /**
+   * Removes the database of a location with all its files, those of partyd too, and the directory if
+   * nothing else is in it. A daemon that serves it is stopped first, as by `stop()`, and clients wait
+   * until it is done. Nothing happens if there is no such directory.
+   *
+   * @throws LevelError `LEVEL_LOCKED`, with the pid, while another program holds LevelDB's lock.
+   */
+  static destroy(location: string, options: MaintenanceOptions = {}): Promise<void> {
+    return maintain('destroy', location, options)
+  }
+
+  /**
+   * Puts the database of a location together from what can still be read of a damaged one. As with
+   * `destroy()`, a daemon is stopped first, and clients wait.
+   *
+   * @throws LevelError `LEVEL_LOCKED`, with the pid, while another program holds LevelDB's lock.
+   */
+  static repair(location: string, options: MaintenanceOptions = {}): Promise<void> {
+    return maintain('repair', location, options)
+  }
+
   // Opening and closing
 
   override open(options?: OpenOptions): Promise<void> {
@@ -164,10 +207,10 @@ export class PartyLevel<KDefault = string, VDefault = string> extends AbstractLe
   /** @internal */
   async _open(options: OpenOptions): Promise<void> {
     this.#openFailure.cause = undefined
-    const connection = new Connection(
-      this.#location,
-      resolveOptions({ ...this.#options, ...options }),
-      (warning) => this.emit('warning', warning)
+    const resolved = resolveOptions({ ...this.#options, ...options })
+    this.#sync = resolved.database.sync || undefined
+    const connection = new Connection(this.#location, resolved, (warning) =>
+      this.emit('warning', warning)
     )
     try {
       await connection.open()
@@ -201,38 +244,46 @@ export class PartyLevel<KDefault = string, VDefault = string> extends AbstractLe
   /** @internal */
   _get(key: Bytes, options: ReadOptions): Promise<Value | undefined> {
     const requests = this.#connected()
+    const lease = useLease(options.snapshot, requests)
     const frame = requests.begin(KIND.get)
-    frame.uint8(readFlags(options))
+    writeReadFlags(frame, options, lease)
     frame.tail(key)
-    return requests.request<Value | undefined>(
-      options.valueEncoding === 'utf8' ? decodeText : decodeBuffer
+    return read<Value | undefined>(
+      requests,
+      options.valueEncoding === 'utf8' ? decodeText : decodeBuffer,
+      lease
     )
   }
 
   /** @internal */
   _getMany(keys: readonly Bytes[], options: ReadOptions): Promise<(Value | undefined)[]> {
     const requests = this.#connected()
-    writeKeys(requests, KIND.getMany, keys, options)
-    return requests.request<(Value | undefined)[]>(
-      options.valueEncoding === 'utf8' ? decodeTexts : decodeBuffers
+    const lease = useLease(options.snapshot, requests)
+    writeKeys(requests, KIND.getMany, keys, options, lease)
+    return read<(Value | undefined)[]>(
+      requests,
+      options.valueEncoding === 'utf8' ? decodeTexts : decodeBuffers,
+      lease
     )
   }
 
   /** @internal */
   async _has(key: Bytes, options: ReadOptions): Promise<boolean> {
     const requests = this.#connected()
+    const lease = useLease(options.snapshot, requests)
     const frame = requests.begin(KIND.has)
-    frame.uint8(readFlags(options))
+    writeReadFlags(frame, options, lease)
     frame.tail(key)
-    const [isPresent] = await requests.request(decodePresence)
+    const [isPresent] = await read(requests, decodePresence, lease)
     return isPresent === true
   }
 
   /** @internal */
   _hasMany(keys: readonly Bytes[], options: ReadOptions): Promise<boolean[]> {
     const requests = this.#connected()
-    writeKeys(requests, KIND.hasMany, keys, options)
-    return requests.request(decodePresence)
+    const lease = useLease(options.snapshot, requests)
+    writeKeys(requests, KIND.hasMany, keys, options, lease)
+    return read(requests, decodePresence, lease)
   }
 
   /** @internal */
@@ -241,13 +292,18 @@ export class PartyLevel<KDefault = string, VDefault = string> extends AbstractLe
     return new PartyIterator(database, this.#connected(), this.#retry, options)
   }
 
+  /** @internal */
+  _snapshot(options: { owner: AbstractLevel<unknown, unknown, unknown> }): PartySnapshot {
+    return new PartySnapshot(this.#connected(), options)
+  }
+
   // Writes
 
   /** @internal */
   _put(key: Bytes, value: Bytes, options: WriteOptions): Promise<void> {
     const requests = this.#connected()
     const frame = requests.begin(KIND.put)
-    frame.uint8(writeFlags(options))
+    frame.uint8(writeFlags(options, this.#sync))
     frame.bytes(key)
     frame.tail(value)
     return requests.request(decodeDone)
@@ -257,7 +313,7 @@ export class PartyLevel<KDefault = string, VDefault = string> extends AbstractLe
   _del(key: Bytes, options: WriteOptions): Promise<void> {
     const requests = this.#connected()
     const frame = requests.begin(KIND.del)
-    frame.uint8(writeFlags(options))
+    frame.uint8(writeFlags(options, this.#sync))
     frame.tail(key)
     return requests.request(decodeDone)
   }
@@ -269,7 +325,7 @@ export class PartyLevel<KDefault = string, VDefault = string> extends AbstractLe
   ): Promise<void> {
     const requests = this.#connected()
     const frame = requests.begin(KIND.batch)
-    frame.uint8(writeFlags(options))
+    frame.uint8(writeFlags(options, this.#sync))
     frame.uint32(operations.length)
     for (const operation of operations as readonly EncodedOperation[]) {
       frame.uint8(operation.type === 'put' ? 1 : 0)
@@ -283,11 +339,64 @@ export class PartyLevel<KDefault = string, VDefault = string> extends AbstractLe
   _clear(options: AbstractClearOptions<Bytes>): Promise<void> {
     const { reverse, limit = -1 } = options
     const requests = this.#connected()
+    const lease = useLease(options.snapshot, requests)
     const frame = requests.begin(KIND.clear)
-    frame.uint8(reverse ? ITERATOR_FLAGS.reverse : 0)
+    frame.uint8((reverse ? CLEAR_FLAGS.reverse : 0) | (lease ? CLEAR_FLAGS.snapshot : 0))
+    if (lease !== undefined) frame.uint32(lease.number)
     frame.uint53(limit < 0 ? NO_LIMIT : limit)
     writeRange(frame, pickRange(options as Range))
-    return requests.request(decodeDone)
+    // A write, and so not tied to the link: a daemon that goes on with it says how far it had come.
+    const cleared = requests.request(decodeDone)
+    return lease === undefined ? cleared : lease.settle(cleared)
+  }
+
+  // Questions to the daemon
+
+  /** The bytes on disk of the entries from `start` up to `end`, without it, as LevelDB guesses them. */
+  approximateSize(start: KDefault, end: KDefault): Promise<number>
+  approximateSize<K = KDefault>(start: K, end: K, options: StartEndOptions<K>): Promise<number>
+  async approximateSize<K>(start: K, end: K, options?: StartEndOptions<K>): Promise<number> {
+    const [from, to] = this.#encodeBounds(start, end, options)
+    return this.#whenOpen(() => approximateSize(this.#connected(), from, to))
+  }
+
+  /** Compacts the entries from `start` up to `end`; resolves when LevelDB is done. */
+  compactRange(start: KDefault, end: KDefault): Promise<void>
+  compactRange<K = KDefault>(start: K, end: K, options: StartEndOptions<K>): Promise<void>
+  async compactRange<K>(start: K, end: K, options?: StartEndOptions<K>): Promise<void> {
+    const [from, to] = this.#encodeBounds(start, end, options)
+    return this.#whenOpen(() => compactRange(this.#connected(), from, to))
+  }
+
+  /** A property of LevelDB's, for example `leveldb.stats`; empty when it has none of that name. */
+  async getProperty(property: string): Promise<string> {
+    if (typeof property !== 'string') {
+      throw new TypeError("The first argument 'property' must be a string")
+    }
+    return this.#whenOpen(() => getProperty(this.#connected(), property))
+  }
+
+  /** What the daemon says of itself. */
+  async info(): Promise<DaemonInfo> {
+    return this.#whenOpen(() => getInfo(this.#connected()))
+  }
+
+  #encodeBounds<K>(start: K, end: K, options: StartEndOptions<K> | undefined): [Bytes, Bytes] {
+    if (start === undefined || end === undefined) {
+      throw new TypeError("The arguments 'start' and 'end' are required")
+    }
+    const { keyEncoding } = options ?? {}
+    const encoding: unknown =
+      keyEncoding === undefined ? this.keyEncoding() : this.keyEncoding(keyEncoding as never)
+    const encoder = encoding as Encoder<K>
+    return [encoder.encode(start), encoder.encode(end)]
+  }
+
+  /** Runs an operation of ours as abstract-level does its own: once the database is open. */
+  #whenOpen<T>(operation: () => Promise<T>): Promise<T> {
+    if (this.status === 'opening') return this.deferAsync(() => this.#whenOpen(operation))
+    if (this.status !== 'open') throw this.#openFailure.createError()
+    return operation()
   }
 
   // Beyond abstract-level
@@ -359,19 +468,39 @@ export interface PartyLevel<KDefault, VDefault> extends PartyOperations<KDefault
   ): Sublevel<this, K, V>
 }
 
-function readFlags({ fillCache }: ReadOptions): number {
-  return fillCache === false ? READ_FLAGS.noFillCache : 0
+function writeReadFlags(
+  frame: FrameWriter,
+  { fillCache }: ReadOptions,
+  lease: SnapshotLease | undefined
+): void {
+  const flags = fillCache === false ? READ_FLAGS.noFillCache : 0
+  if (lease === undefined) return frame.uint8(flags)
+  frame.uint8(flags | READ_FLAGS.snapshot)
+  frame.uint32(lease.number)
 }
 
-function writeFlags({ sync }: WriteOptions): number {
-  return sync ? WRITE_FLAGS.sync : 0
+/** Sends the read just begun. */
+function read<T>(
+  requests: Requests,
+  decode: Decoder<T>,
+  lease: SnapshotLease | undefined
+): Promise<T> {
+  return lease === undefined ? requests.request(decode) : lease.read(decode)
+}
+
+/** @param byDefault what holds for a write that does not say; the daemon's default, if nothing does. */
+function writeFlags(options: WriteOptions, byDefault: true | undefined): number {
+  const sync = options.sync ?? byDefault
+  if (sync === undefined) return 0
+  return sync ? WRITE_FLAGS.sync : WRITE_FLAGS.noSync
 }
 
 function writeKeys(
   requests: Requests,
   kind: number,
   keys: readonly Bytes[],
-  options: ReadOptions
+  options: ReadOptions,
+  lease: SnapshotLease | undefined
 ): void {
   if (keys.length > LIMITS.keysMax) {
     throw new PartyError(
@@ -380,7 +509,7 @@ function writeKeys(
     )
   }
   const frame = requests.begin(kind)
-  frame.uint8(readFlags(options))
+  writeReadFlags(frame, options, lease)
   frame.uint32(keys.length)
   for (const key of keys) frame.bytes(key)
 }

@@ -3,12 +3,12 @@
 
 import {
   type Channel,
+  FEATURES,
   type FrameReader,
   FrameWriter,
   fromWireError,
   isWrite,
   KIND,
-  KIND_FEATURES,
   LIMITS,
   ProtocolError,
   parseObject,
@@ -19,13 +19,8 @@ import {
   writeUint32At
 } from '@partyd/shared'
 import { decodeDone } from './answers.js'
-import {
-  connectionLost,
-  featureMissing,
-  notOpen,
-  operationName,
-  tooManyPending
-} from './operation-errors.js'
+import { featureMissing, featureOf } from './features.js'
+import { connectionLost, notOpen, operationName, tooManyPending } from './operation-errors.js'
 import { type Decoder, type IteratorLink, MORE, Request } from './request.js'
 import { RequestQueue } from './request-queue.js'
 import { SentRequests } from './sent-requests.js'
@@ -48,10 +43,10 @@ export class Requests {
   /** waiting: there is no channel, or it is being left · closed: there will be none. */
   #status: 'waiting' | 'sending' | 'closed' = 'waiting'
   #channel: Channel | undefined
-  /** Counts the channels; iterators live on one of them. */
+  /** What the daemon can do; only an older one needs to be asked about. */
+  #features: readonly string[] = FEATURES
+  /** Counts the channels; iterators and snapshots live on one of them. */
   #linkNumber = 0
-  /** Kinds of frames that the daemon does not know. */
-  #unknownKinds: ReadonlySet<number> = new Set()
   #session = new Session()
 
   readonly #writer = new FrameWriter()
@@ -114,6 +109,12 @@ export class Requests {
     this.#submit(ignore, ignore, ignore, iterator)
   }
 
+  /** Whether what was tied to that link has ended with it. */
+  isLost({ number }: IteratorLink): boolean {
+    return number !== 0 && (number !== this.#linkNumber || this.#status !== 'sending')
+  }
+
+  /** A number for an iterator or a snapshot: none is used twice. */
   createIteratorId(): number {
     const id = this.#nextIteratorId
     this.#nextIteratorId = id === 0xffff_ffff ? 1 : id + 1
@@ -163,10 +164,8 @@ export class Requests {
   }
 
   #send(request: Request): void {
+    if (this.#features !== FEATURES && !this.#isUnderstood(request)) return
     if (request.iterator !== undefined && !this.#joinLink(request)) return
-    if (this.#unknownKinds.size > 0 && this.#unknownKinds.has(request.kind)) {
-      return this.fail(request, featureMissing(request.kind))
-    }
     const { chunk, start, end } = request
     if (isWrite(request.kind)) this.#number(request)
     if (hasAnswer(request.kind)) {
@@ -174,6 +173,14 @@ export class Requests {
       writeUint32At(chunk, start + 4, request.id)
     }
     this.#channel?.send(chunk, start, end)
+  }
+
+  /** Fails what the daemon is too old for. */
+  #isUnderstood(request: Request): boolean {
+    const feature = featureOf(request)
+    if (feature === undefined || this.#features.includes(feature)) return true
+    this.fail(request, featureMissing(request.kind, feature))
+    return false
   }
 
   /** A write gets its number when it is first sent, so that unsent ones leave no gap. */
@@ -206,10 +213,10 @@ export class Requests {
     return request as Request
   }
 
-  /** Ties an iterator that is being opened to this link; false for one that was opened on another. */
+  /** Ties what is being opened to this link; false for what was opened on another. */
   #joinLink(request: Request): boolean {
     const iterator = request.iterator as IteratorLink
-    if (request.kind === KIND.iteratorOpen) iterator.number = this.#linkNumber
+    if (request.kind === iterator.opener) iterator.number = this.#linkNumber
     if (iterator.number === this.#linkNumber) return true
     this.fail(request, connectionLost(request.kind))
     return false
@@ -274,16 +281,20 @@ export class Requests {
 
   // Channels
 
-  /** Goes on with the session on a new channel, whose daemon has the writes up to `applied`. */
+  /**
+   * Goes on with the session on a new channel, whose daemon has the writes up to `applied`.
+   * @param features what both sides can do.
+   */
   attach(
     channel: Channel,
-    features: readonly string[],
     applied: number,
-    results: ReadonlyMap<number, number>
+    results: ReadonlyMap<number, number>,
+    features: readonly string[]
   ): void {
     this.#channel = channel
+    const isUpToDate = FEATURES.every((feature) => features.includes(feature))
+    this.#features = isUpToDate ? FEATURES : features
     this.#linkNumber++
-    this.#unknownKinds = findUnknownKinds(features)
     this.#session.window.resume(applied)
     if (this.#awaited === 0) channel.unref()
     this.#status = 'sending'
@@ -383,17 +394,17 @@ export class Requests {
 function ignore(): void {}
 
 function hasAnswer(kind: number): boolean {
-  return kind !== KIND.iteratorSeek && kind !== KIND.iteratorClose && kind !== KIND.watchClose
+  return (
+    kind !== KIND.iteratorSeek &&
+    kind !== KIND.iteratorClose &&
+    kind !== KIND.snapshotClose &&
+    kind !== KIND.watchClose
+  )
 }
 
 /** What a write that has succeeded resolves with. */
 function settledValue(kind: number, result: number): boolean | undefined {
   return kind === KIND.atomic ? result === RESULT.ok : undefined
-}
-
-function findUnknownKinds(features: readonly string[]): ReadonlySet<number> {
-  const isUnknown = ([, feature]: [number, string]): boolean => !features.includes(feature)
-  return new Set([...KIND_FEATURES].filter(isUnknown).map(([kind]) => kind))
 }
 
 /** The error in an answer, or, unasked, about the whole connection. */

@@ -1,7 +1,7 @@
 // What atomic, update and watch need of the database on the socket, from whichever sublevel of it
 // they are called: abstract-level does not know these operations, so no sublevel hands them on.
 
-import { type Bytes, type FrameReader, KIND, LevelError, RESULT, WRITE_FLAGS } from '@partyd/shared'
+import { type Bytes, type FrameReader, KIND, LevelError, RESULT } from '@partyd/shared'
 import { decodeBuffer, expectKind } from './answers.js'
 import type { AnyDatabase } from './encoded.js'
 import type { Requests } from './requests.js'
@@ -13,6 +13,8 @@ export interface RootDatabase {
   readonly retry: boolean
   readonly retryTimeoutMs: number
   readonly updateTurns: UpdateTurns
+  /** The flags of a write with these options. */
+  writeFlags(options: AtomicCommitOptions): number
   /** @throws LevelError `LEVEL_DATABASE_NOT_OPEN`, with the cause if opening it has failed. */
   connected(): Requests
 }
@@ -47,14 +49,14 @@ export function getBytes({ connected }: RootDatabase, key: Bytes): Promise<Buffe
 
 /** @returns whether the checks held, and so the operations are in the database. */
 export function commitAtomic(
-  { connected }: RootDatabase,
+  { connected, writeFlags }: RootDatabase,
   checks: readonly EncodedEntry[],
   operations: readonly EncodedEntry[],
-  { sync }: AtomicCommitOptions
+  options: AtomicCommitOptions
 ): Promise<boolean> {
   const requests = connected()
   const frame = requests.begin(KIND.atomic)
-  frame.uint8(sync ? WRITE_FLAGS.sync : 0)
+  frame.uint8(writeFlags(options))
   for (const entries of [checks, operations]) {
     frame.uint32(entries.length)
     for (const { key, value } of entries) {

@@ -1,6 +1,6 @@
 // The names under which users of `level` know the types of this API.
 
-import type { Bytes } from '@partyd/shared'
+import type { Bytes, DaemonMode } from '@partyd/shared'
 import type {
   AbstractBatchOperation,
   AbstractBatchOptions,
@@ -19,10 +19,12 @@ import type {
   AbstractKeyIteratorOptions,
   AbstractOpenOptions,
   AbstractPutOptions,
+  AbstractSnapshot,
   AbstractSublevel,
   AbstractSublevelOptions,
   AbstractValueIterator,
-  AbstractValueIteratorOptions
+  AbstractValueIteratorOptions,
+  Transcoder
 } from 'abstract-level'
 import type { Atomic } from './atomic.js'
 import type { PartyOptions } from './options.js'
@@ -47,6 +49,11 @@ interface LevelOptions {
   blockRestartInterval?: number | undefined
   /** Bytes of a table file. Default: 2 MiB. */
   maxFileSize?: number | undefined
+  /**
+   * Have writes that do not say otherwise wait for the disk: those of this client, and of all clients
+   * of a daemon that it starts. Default: false.
+   */
+  sync?: boolean | undefined
   /** Accepted for compatibility; worker threads share a location like processes do. */
   multithreading?: boolean | undefined
 }
@@ -60,17 +67,50 @@ export interface DatabaseOptions<K, V>
     LevelOptions,
     PartyOptions {}
 
+/** Options of `approximateSize()` and `compactRange()`. */
+export interface StartEndOptions<K> {
+  /** Encodes `start` and `end`. Default: the database's. */
+  keyEncoding?: string | Transcoder.PartialEncoder<K> | undefined
+}
+
+/** What `info()` says of the daemon that serves the database. */
+export interface DaemonInfo {
+  readonly pid: number
+  /** Of its package. */
+  readonly version: string
+  /** The path of its socket, or the name of its pipe. */
+  readonly endpoint: string
+  /** How it was started: by a client, by hand, or by a service manager. */
+  readonly mode: DaemonMode
+  readonly uptimeMs: number
+  /** What it opened the database with, defaults included. */
+  readonly options: Readonly<Record<string, boolean | number>>
+  /** What it has done since it started, many-level guests not counted. */
+  readonly counters: {
+    /** Clients that are connected, guests among them. */
+    readonly clients: number
+    /** Requests of clients, and the writes among them. */
+    readonly requests: number
+    readonly writes: number
+    /** LevelDB batches that the writes were gathered in. */
+    readonly batches: number
+    /** Snapshots that clients hold. */
+    readonly snapshots: number
+  }
+}
+
 interface FillCache {
   /** Whether LevelDB keeps what was read in its cache. Default: true, but false for iterators. */
   fillCache?: boolean | undefined
 }
 
 interface Sync {
-  /** Whether the promise waits until the data is on the disk. Default: false. */
+  /** Whether the promise waits until the data is on the disk. Default: as the database was opened, or false. */
   sync?: boolean | undefined
 }
 
-interface HighWaterMark {
+/** Options of `iterator()`, `keys()` and `values()` beside abstract-level's. */
+export interface AdditionalIteratorOptions extends FillCache {
   /** Bytes of entries to ask for at a time. Default: 64 KiB, and less for the first entry. */
   highWaterMarkBytes?: number | undefined
 }
@@ -83,6 +123,8 @@ export interface PutOptions<K, V> extends AbstractPutOptions<K, V>, Sync {}
 export interface DelOptions<K> extends AbstractDelOptions<K>, Sync {}
 export interface BatchOptions<K, V> extends AbstractBatchOptions<K, V>, Sync {}
 export interface ChainedBatchWriteOptions extends AbstractChainedBatchWriteOptions, Sync {}
+/** What the database held at one moment. Close it when it is not needed any more. */
+export type Snapshot = AbstractSnapshot
 export type ClearOptions<K> = AbstractClearOptions<K>
 export type BatchOperation<TDatabase, K, V> = AbstractBatchOperation<TDatabase, K, V>
 export interface ChainedBatch<TDatabase, K, V> extends AbstractChainedBatch<TDatabase, K, V> {
@@ -94,16 +136,13 @@ export type KeyIterator<TDatabase, K> = AbstractKeyIterator<TDatabase, K>
 export type ValueIterator<TDatabase, K, V> = AbstractValueIterator<TDatabase, K, V>
 export interface IteratorOptions<K, V>
   extends AbstractIteratorOptions<K, V>,
-    FillCache,
-    HighWaterMark {}
+    AdditionalIteratorOptions {}
 export interface KeyIteratorOptions<K>
   extends AbstractKeyIteratorOptions<K>,
-    FillCache,
-    HighWaterMark {}
+    AdditionalIteratorOptions {}
 export interface ValueIteratorOptions<K, V>
   extends AbstractValueIteratorOptions<K, V>,
-    FillCache,
-    HighWaterMark {}
+    AdditionalIteratorOptions {}
 
 interface InSublevel {
   /** A sublevel of the same database, in which the key is. Default: where the atomic was made. */

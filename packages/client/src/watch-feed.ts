@@ -25,7 +25,12 @@ export class WatchFeed implements ChangeSink {
   #status: 'idle' | 'asked' | 'live' | 'lost' | 'closed' = 'idle'
   #requests: Requests | undefined
   #id = 0
-  #link: IteratorLink = { number: 0, troubledAt: 0, deaths: 0 }
+  readonly #link: IteratorLink = {
+    opener: KIND.watchOpen,
+    number: 0,
+    troubledAt: 0,
+    deaths: 0
+  }
 
   constructor(range: Range, owner: FeedOwner) {
     this.#range = range
@@ -90,7 +95,7 @@ export class WatchFeed implements ChangeSink {
 
   /** Still in the turn of the answer: changes may be right behind it. */
   #onAnswered(requests: Requests): void {
-    this.#link = { number: requests.linkNumber, troubledAt: 0, deaths: 0 }
+    this.#link.number = requests.linkNumber
     if (this.#status === 'closed') return this.#closeOnDaemon()
     this.#status = 'live'
     requests.watches.add(this.#id, this)

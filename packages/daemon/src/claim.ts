@@ -7,7 +7,10 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import {
   type DaemonMode,
   type DatabaseOptions,
+  describeHold,
+  findHold,
   findLockHolder,
+  type Hold,
   isDaemonProcess,
   LevelError,
   PartyError,
@@ -62,6 +65,7 @@ async function openWhenFree(options: ClaimOptions): Promise<Database> {
     const isLastTry = performance.now() - startedAt >= lockWaitMs(options)
     // A failed open renames the holder's LOG away, so the kernel's table is asked first.
     if (isLastTry || findLockHolder(location) === undefined) {
+      await holdEnded(options)
       const database = await tryOpen(options)
       if (database !== undefined) return database
     }
@@ -72,6 +76,21 @@ async function openWhenFree(options: ClaimOptions): Promise<Database> {
     // Aborted, it rejects with an error of its own: the loop throws the signal's reason.
     await sleep(delay, undefined, { signal }).catch(() => signal.throwIfAborted())
     delay = Math.min(delay * 2, TIMES.lockPollMax)
+  }
+}
+
+/** Repairing and destroying do without LevelDB's lock, at least in part: nobody may open it then. */
+async function holdEnded(options: ClaimOptions): Promise<void> {
+  const { location, mode, signal } = options
+  const isHolding = (hold: Hold | undefined): hold is Hold =>
+    hold !== undefined && (hold.reason !== 'stop' || mode === 'auto')
+  let saidAt = Number.NEGATIVE_INFINITY
+  for (let hold = findHold(location); isHolding(hold); hold = findHold(location)) {
+    if (performance.now() - saidAt >= TIMES.openProgress) {
+      options.onProgress(`Waiting for ${location}: ${describeHold(hold)}`)
+      saidAt = performance.now()
+    }
+    await sleep(TIMES.lockPollFirst, undefined, { signal }).catch(() => signal.throwIfAborted())
   }
 }
 
@@ -108,7 +127,8 @@ function describeWait(location: string): string {
   return `Waiting for the lock of ${location}, held by ${pid === undefined ? 'another process' : `pid ${pid}`}`
 }
 
-function lockedError(location: string): StartError {
+/** Somebody holds LevelDB's lock and is not about to let go. */
+export function lockedError(location: string): StartError {
   const pid = findLockHolder(location)?.pid
   const holder = pid === undefined ? 'another process' : `pid ${pid}`
   const advice =

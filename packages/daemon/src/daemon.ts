@@ -9,6 +9,7 @@ import {
   type GoodbyeReason,
   locationFiles,
   type PartyError,
+  resolveDatabaseOptions,
   resolveLocation,
   TIMES,
   type Welcome,
@@ -158,6 +159,7 @@ class Daemon {
 
   async #publish({ database }: Claim): Promise<void> {
     this.#engine = await openEngine(database, this.#location, {
+      syncByDefault: this.#options.database.sync === true,
       onWriteFailed: (error) => endAfterFailedWrite(error, this.#remains),
       onGeneration: (generation) => this.#connections?.sayGeneration(generation),
       onUnreadable: (error) => this.#log.error('cannot remove session records', { err: error })
@@ -183,7 +185,10 @@ class Daemon {
     return new Connections({
       engine,
       log: this.#log,
-      identity: this.#description.identity,
+      identity: {
+        ...this.#description.identity,
+        options: resolveDatabaseOptions(this.#options.database)
+      },
       isServing: () => this.#status === 'serving',
       welcomeClient: () => this.#welcomeClient(),
       describeStatus: () => this.#describeStatus(),
@@ -248,6 +253,9 @@ class Daemon {
       location: this.#location,
       endpoint: this.#endpoint?.path,
       clients: this.#connections?.clientCount,
+      uptimeMs: Math.round(process.uptime() * 1000),
+      options: resolveDatabaseOptions(this.#options.database),
+      counters: { clients: this.#connections?.clientCount, ...this.#engine?.counters },
       log: this.#logFile,
       logFailure: this.#log.failure
     })

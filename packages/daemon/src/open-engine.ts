@@ -2,6 +2,7 @@
 
 import { PartyError } from '@partyd/shared'
 import { openError } from './claim.js'
+import { Counters } from './counters.js'
 import type { Engine } from './session/engine.js'
 import { SessionRegistry } from './session/session-registry.js'
 import { StartError } from './start-error.js'
@@ -14,6 +15,8 @@ import { SessionRecords } from './store/session-records.js'
 import { WatchHub } from './store/watch-hub.js'
 
 export interface EngineOwner {
+  /** Whether writes that do not say wait for the disk. */
+  readonly syncByDefault: boolean
   /** LevelDB failed to write: nothing may be answered or written any more. */
   onWriteFailed(error: Error): void
   /** Records have been removed without their clients' goodbye. */
@@ -28,10 +31,14 @@ export async function openEngine(
   location: string,
   owner: EngineOwner
 ): Promise<Engine> {
+  const counters = new Counters()
   const readPath = new ReadPath(database)
   const watchHub = new WatchHub()
   const commitQueue = new CommitQueue(database, {
-    beforeBatch: () => readPath.dispatch(),
+    beforeBatch: () => {
+      counters.batches++
+      readPath.dispatch()
+    },
     decide: (group) => decideAtomics(group, database, readPath),
     afterBatch: (group) => watchHub.publish(group),
     onWriteFailed: (error) => owner.onWriteFailed(error)
@@ -40,7 +47,9 @@ export async function openEngine(
   const sessions = new SessionRegistry(records, commitQueue, () =>
     owner.onGeneration(records.generation)
   )
-  return { database, commitQueue, readPath, scanQueue: new ScanQueue(), watchHub, sessions }
+  const scanQueue = new ScanQueue()
+  const { syncByDefault } = owner
+  return { database, commitQueue, readPath, scanQueue, watchHub, sessions, counters, syncByDefault }
 }
 
 async function openRecords(

@@ -4,7 +4,7 @@
 import { parseArgs } from 'node:util'
 import type { DaemonMode } from './rendezvous.js'
 
-/** LevelDB's open options, named and defaulted as in classic-level. */
+/** What a database is opened with: LevelDB's options, named and defaulted as in classic-level, and `sync`. */
 export interface DatabaseOptions {
   createIfMissing?: boolean
   errorIfExists?: boolean
@@ -15,6 +15,8 @@ export interface DatabaseOptions {
   maxOpenFiles?: number
   blockRestartInterval?: number
   maxFileSize?: number
+  /** Whether writes that do not say wait for the disk. */
+  sync?: boolean
 }
 
 /** What `partyd serve` can be told. */
@@ -39,7 +41,7 @@ export interface DatabaseFlag {
   readonly description: string
 }
 
-/** Every open option of LevelDB as a flag. Boolean ones that default to true are given as `--no-…`. */
+/** Every open option as a flag. Boolean ones that default to true are given as `--no-…`. */
 export const DATABASE_FLAGS: Readonly<Record<keyof DatabaseOptions, DatabaseFlag>> = {
   createIfMissing: {
     flag: 'create-if-missing',
@@ -94,7 +96,19 @@ export const DATABASE_FLAGS: Readonly<Record<keyof DatabaseOptions, DatabaseFlag
     type: 'number',
     default: 2 * 1024 * 1024,
     description: 'bytes of a table file'
+  },
+  sync: {
+    flag: 'sync',
+    type: 'boolean',
+    default: false,
+    description: 'answer writes that do not say otherwise only when they are on the disk'
   }
+}
+
+/** The options with the defaults of those that were not given. */
+export function resolveDatabaseOptions(options: DatabaseOptions): Required<DatabaseOptions> {
+  const defaults = Object.entries(DATABASE_FLAGS).map(([name, flag]) => [name, flag.default])
+  return { ...Object.fromEntries(defaults), ...options }
 }
 
 /** The arguments that make a daemon of exactly these options. */

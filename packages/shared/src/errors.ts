@@ -25,6 +25,8 @@ export const PARTY_ERRORS = {
   PARTYD_RESERVED_KEY: 'The key lies in the range that partyd keeps for itself.',
   PARTYD_SNAPSHOT_LOST: 'The snapshot ended with the daemon that held it.',
   PARTYD_CONFLICT: 'Other writers kept changing the value until the time-out.',
+  PARTYD_OPTIONS_DIFFER:
+    'Only a warning: the daemon was opened with other options than this client has, and keeps them.',
   PARTYD_PROTOCOL: 'The peer sent bytes that are not the party protocol. The connection was closed.'
 } as const
 

@@ -45,6 +45,8 @@ export const LIMITS = {
   scanStepEntries: 1000,
   /** Iterators that a session may have open. Each pins a snapshot. */
   iteratorsMax: 1024,
+  /** Snapshots that a session may hold: a program that takes one for each iterator needs as many. */
+  snapshotsMax: 1024,
   /** Single reads of a session that wait in the thread pool. More are left in the socket. */
   readsInFlightMax: 256,
   /** Bytes of values, by what the last ones were like, that a session's waiting reads may come to. */
@@ -144,6 +146,14 @@ export const TIMES = {
   crashPause: 10_000,
   /** How long a foreign lock holder is taken for granted. */
   lockedPause: 2_000,
+  /** How long a location that is being worked on is held, unless it is renewed: whoever does may be killed. */
+  hold: 10_000,
+  /** How often such a hold is renewed. */
+  holdRenew: 2_000,
+  /** How long LevelDB's lock must be seen free: a daemon that had not seen the hold has it by then. */
+  holdSettle: 250,
+  /** How long a hold may last. Nothing is to be left alone by mistake for ever. */
+  holdMax: 86_400_000,
   /** How long a draining daemon still answers new connections. */
   acceptTail: 100,
   /** How long a drain waits for its clients; after a second signal; after a third. */
@@ -153,5 +163,9 @@ export const TIMES = {
   recordKept: 86_400_000,
   recordSweep: 3_600_000,
   /** When an iterator of a retrying client, left without demand, is closed. The client opens it again. */
-  iteratorIdle: 60_000
+  iteratorIdle: 60_000,
+  /** How old a snapshot may get. Until it ends LevelDB keeps whatever it sees; no backup takes a day. */
+  snapshotKept: 86_400_000,
+  /** How often that is looked at. */
+  snapshotSweep: 60_000
 } as const

@@ -105,6 +105,7 @@ export interface LocationFiles {
   readonly spawnLock: string
   readonly exit: string
   readonly failed: string
+  readonly hold: string
 }
 
 /** @param location the database directory, as an absolute real path. */
@@ -115,7 +116,8 @@ export function locationFiles(location: string): LocationFiles {
     log: join(location, 'partyd.log'),
     spawnLock: join(location, 'partyd.spawn.lock'),
     exit: join(location, 'partyd.exit.json'),
-    failed: join(location, 'partyd.failed.json')
+    failed: join(location, 'partyd.failed.json'),
+    hold: join(location, 'partyd.hold')
   }
 }
 

@@ -5,6 +5,7 @@ import { Command, CommanderError, Option } from 'commander'
 import { serve } from '../daemon.js'
 import { PACKAGE_VERSION } from '../package-version.js'
 import { ping, status, stop } from './control.js'
+import { destroy, type Maintenance, repair, runMaintenance } from './maintenance.js'
 
 export async function runCommandLine(list: readonly string[]): Promise<void> {
   try {
@@ -32,7 +33,7 @@ function createProgram(): Command {
         .default('info')
     )
     .option('--fence-interval <ms>', 'how often to look whether the location is still its own')
-    .addOption(new Option('--ready-fd <fd>', 'descriptor to report the start on').hideHelp())
+    .addOption(readyFdOption())
     .addHelpText('after', '\nExample:\n  $ npx partyd ./data')
   addDatabaseOptions(serveCommand)
   addControlCommand(program, 'stop', 'stop the daemon of a location and wait for its lock', stop)
@@ -43,6 +44,8 @@ function createProgram(): Command {
     'print how long the daemon of a location takes to answer',
     ping
   )
+  addMaintenanceCommand(program, 'remove the database of a location, and all its files', destroy)
+  addMaintenanceCommand(program, 'put a damaged database together from what can be read', repair)
   serveCommand.action((location: string, options: Record<string, unknown>) => {
     const flagValue = (flag: string): unknown => options[toCamelCase(flag)]
     return serve(resolveDaemonArguments(location, flagValue))
@@ -63,6 +66,21 @@ function addControlCommand(
     .action(async (location: string) => {
       process.exitCode = await run(location)
     })
+}
+
+function addMaintenanceCommand(program: Command, description: string, run: Maintenance): void {
+  program
+    .command(run.name)
+    .description(`${description}; a daemon is stopped first`)
+    .argument('<location>', 'the database directory')
+    .addOption(readyFdOption())
+    .action(async (location: string, { readyFd }: { readyFd?: string }) => {
+      process.exitCode = await runMaintenance(run, location, readyFd)
+    })
+}
+
+function readyFdOption(): Option {
+  return new Option('--ready-fd <fd>', 'descriptor to report on').hideHelp()
 }
 
 function addDatabaseOptions(command: Command): void {

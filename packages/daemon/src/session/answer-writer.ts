@@ -105,6 +105,12 @@ export class AnswerWriter {
     this.#send()
   }
 
+  info(id: number, object: object): void {
+    this.#writer.begin(KIND.info, id)
+    this.#writer.tail(JSON.stringify(object))
+    this.#send()
+  }
+
   error(id: number, kind: number, error: unknown): void {
     const operation = OPERATION_NAMES[kind]
     this.#writer.begin(KIND.error, id)

@@ -1,5 +1,6 @@
 // The store's parts as sessions use them.
 
+import type { Counters } from '../counters.js'
 import type { CommitQueue } from '../store/commit-queue.js'
 import type { Database } from '../store/database.js'
 import type { ReadPath } from '../store/read-path.js'
@@ -14,4 +15,7 @@ export interface Engine {
   readonly scanQueue: ScanQueue
   readonly watchHub: WatchHub
   readonly sessions: SessionRegistry
+  readonly counters: Counters
+  /** Whether writes that do not say wait for the disk. */
+  readonly syncByDefault: boolean
 }

@@ -79,7 +79,7 @@ export class ManyLevelFacade {
     if (clearLimit === 0) return process.nextTick(callback)
     const done = this.#begin(callback)
     const range = pickRange(options)
-    const bounds = { range, reverse, limit: clearLimit }
+    const bounds = { range, reverse, limit: clearLimit, sync: this.#engine.syncByDefault }
     this.#order.clear(bounds, undefined, undefined, (error) => done(error ?? null))
   }
 
@@ -132,7 +132,8 @@ export class ManyLevelFacade {
   #write(pairs: readonly (Buffer | undefined)[], callback: Callback): void {
     const done = this.#begin(callback)
     const hasHidden = pairs.some((key, index) => index % 2 === 0 && isHidden(key as Buffer))
-    this.#order.write(hasHidden ? [] : pairs, false, undefined, RESULT.ok, () =>
+    const sync = this.#engine.syncByDefault
+    this.#order.write(hasHidden ? [] : pairs, sync, undefined, RESULT.ok, () =>
       done(hasHidden ? reservedKey() : null)
     )
   }

@@ -33,7 +33,7 @@ export interface ConnectionHost {
   /** Whether a client that has just come can be served: not when the daemon is on its way out. */
   welcomeClient(): boolean
   /** The fields of a welcome that are the daemon's own. */
-  readonly identity: Pick<Welcome, 'version' | 'instanceId' | 'pid' | 'mode'>
+  readonly identity: Pick<Welcome, 'version' | 'instanceId' | 'pid' | 'mode' | 'options'>
   describeStatus(): object
   /** A client has become one, or has said that it needs no more answers. */
   onClientChange(): void
@@ -78,6 +78,7 @@ export class PartyConnection implements Connection, ChannelOwner, SessionHolder 
       case 'session':
         if (reader.kind === KIND.settled) return this.#onSettled(reader)
         if (reader.kind === KIND.ping) return this.#sendObject(KIND.info, reader.id, {})
+        if (reader.kind === KIND.status) return this.#sendStatus(reader.id)
         return (this.#session as PartySession).onFrame(reader)
       case 'control':
         return this.#onControl(reader)
@@ -223,7 +224,7 @@ export class PartyConnection implements Connection, ChannelOwner, SessionHolder 
       case KIND.ping:
         return this.#sendObject(KIND.info, reader.id, {})
       case KIND.status:
-        return this.#sendObject(KIND.info, reader.id, this.#host.describeStatus())
+        return this.#sendStatus(reader.id)
       case KIND.stop:
         this.#stopId = reader.id
         this.#status = 'stopping'
@@ -231,6 +232,10 @@ export class PartyConnection implements Connection, ChannelOwner, SessionHolder 
       default:
         return this.#sendObject(KIND.error, reader.id, toWireError(unknownKind(reader.kind)))
     }
+  }
+
+  #sendStatus(id: number): void {
+    this.#sendObject(KIND.info, id, this.#host.describeStatus())
   }
 
   #sendObject(kind: number, id: number, value: object): void {

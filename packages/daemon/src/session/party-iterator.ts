@@ -2,7 +2,7 @@
 // read in steps that the scan queue grants.
 
 import { FRAME_HEADER_BYTES, LIMITS } from '@partyd/shared'
-import type { Database } from '../store/database.js'
+import type { Database, Snapshot } from '../store/database.js'
 import type { DatabaseScan, Entry, ScanOptions, ScanStep } from '../store/database-scan.js'
 import type { Scan, ScanQueue } from '../store/scan-queue.js'
 
@@ -72,10 +72,10 @@ export class PartyIterator implements Scan {
     return this.#status === 'idle' && !this.options.keep ? this.#lastDemandAt : undefined
   }
 
-  /** Takes the snapshot. Demands that came before wait for this. */
-  open(database: Database): void {
+  /** Takes the snapshot, unless it is given one. Demands that came before wait for this. */
+  open(database: Database, snapshot?: Snapshot): void {
     if (this.#status !== 'waiting') return
-    this.#scan = database.scan(this.options)
+    this.#scan = database.scan(this.options, snapshot)
     this.#status = 'idle'
     this.#work()
   }
@@ -96,11 +96,11 @@ export class PartyIterator implements Scan {
   }
 
   /** Releases the snapshot, after the step under way. Demands that it overtook are answered so. */
-  close(): void {
+  close(reason: Error = overtaken()): void {
     if (this.#status !== 'queued') void this.#scan?.close()
     this.#status = 'closed'
     for (const command of this.#commands.splice(0)) {
-      if (command.kind === 'next') this.#owner.onIteratorError(command.id, overtaken())
+      if (command.kind === 'next') this.#owner.onIteratorError(command.id, reason)
     }
     this.#changeDemand(-this.#demandedBytes)
   }

@@ -62,6 +62,15 @@ function readCount(reader: FrameReader, bytesMin: number): number {
   return count
 }
 
+/** The number of the snapshot to read from, which is there if the flags say so. */
+export function readSnapshotNumber(
+  reader: FrameReader,
+  flags: number,
+  flag: number
+): number | undefined {
+  return (flags & flag) === 0 ? undefined : reader.uint32()
+}
+
 export function readRange(reader: FrameReader): Range {
   const flags = reader.uint8()
   const range: Range = {}

@@ -9,8 +9,9 @@ import {
   ProtocolError,
   TIMES
 } from '@partyd/shared'
+import { explainSnapshot } from '../store/lost-snapshot.js'
 import { type Entries, type IteratorOwner, PartyIterator } from './party-iterator.js'
-import { readRange } from './request-fields.js'
+import { readRange, readSnapshotNumber } from './request-fields.js'
 import type { SessionContext } from './session-context.js'
 
 export class SessionIterators implements IteratorOwner {
@@ -35,6 +36,7 @@ export class SessionIterators implements IteratorOwner {
     const iteratorId = reader.uint32()
     const flags = reader.uint8()
     const highWaterMarkBytes = reader.uint32()
+    const snapshotNumber = readSnapshotNumber(reader, flags, ITERATOR_FLAGS.snapshot)
     const range = readRange(reader)
     const bytes = reader.uint32()
     const count = reader.uint32()
@@ -60,9 +62,20 @@ export class SessionIterators implements IteratorOwner {
     const iterator = new PartyIterator(options, engine.scanQueue, this)
     this.#iterators.set(iteratorId, iterator)
     this.#sweep ??= setInterval(() => this.#closeIdle(), TIMES.iteratorIdle / 4).unref()
-    order.read(() => iterator.open(engine.database))
+    order.read(() => this.#begin(iterator, iteratorId, snapshotNumber))
     if (count > 0) iterator.next(id, bytes, count)
     else answers.done(id)
+  }
+
+  #begin(iterator: PartyIterator, iteratorId: number, snapshotNumber: number | undefined): void {
+    const { engine, snapshots } = this.#session
+    if (snapshotNumber === undefined) return iterator.open(engine.database)
+    try {
+      iterator.open(engine.database, snapshots.find(snapshotNumber))
+    } catch (error) {
+      this.#iterators.delete(iteratorId)
+      iterator.close(error as Error)
+    }
   }
 
   onNext(reader: FrameReader): void {
@@ -115,7 +128,7 @@ export class SessionIterators implements IteratorOwner {
   }
 
   onIteratorError(id: number, error: Error): void {
-    this.#session.answers.error(id, KIND.iteratorNext, error)
+    this.#session.answers.error(id, KIND.iteratorNext, explainSnapshot(error))
   }
 
   onDemandChange(bytes: number): void {

@@ -2,8 +2,10 @@
 // thread pool, each once it is its turn in session order.
 
 import { type Bytes, type FrameReader, KIND, LIMITS, READ_FLAGS } from '@partyd/shared'
+import type { Snapshot } from '../store/database.js'
 import { isHidden } from '../store/key-space.js'
-import { readKeys } from './request-fields.js'
+import { explainSnapshot } from '../store/lost-snapshot.js'
+import { readKeys, readSnapshotNumber } from './request-fields.js'
 import type { SessionContext } from './session-context.js'
 
 export class SessionReads {
@@ -33,7 +35,9 @@ export class SessionReads {
   onGet(reader: FrameReader): void {
     const { id } = reader
     const { engine, order, answers } = this.#session
-    const fillCache = readsFillCache(reader)
+    const flags = reader.uint8()
+    if ((flags & READ_FLAGS.snapshot) !== 0) return this.#onSnapshotGet(reader, flags)
+    const fillCache = fillsCache(flags)
     const key = reader.tail()
     if (isHidden(key)) return answers.value(id, undefined)
     if (order.isReadable) this.#get(id, key, fillCache)
@@ -97,19 +101,40 @@ export class SessionReads {
     })
   }
 
+  #onSnapshotGet(reader: FrameReader, flags: number): void {
+    const { id, kind } = reader
+    const { engine, answers } = this.#session
+    const number = reader.uint32()
+    const key = reader.tail()
+    this.#inTurn(id, kind, 1, async () => {
+      const snapshot = this.#findSnapshot(number)
+      const value = await engine.database.get(key, fillsCache(flags), snapshot)
+      answers.value(id, isHidden(key) ? undefined : value)
+    })
+  }
+
   onGetMany(reader: FrameReader): void {
     const { id, kind } = reader
-    const fillCache = readsFillCache(reader)
+    const flags = reader.uint8()
+    const number = readSnapshotNumber(reader, flags, READ_FLAGS.snapshot)
     const keys = readKeys(reader)
-    this.#inTurn(id, kind, keys.length, () => this.#getMany(id, keys, fillCache))
+    this.#inTurn(id, kind, keys.length, () =>
+      this.#getMany(id, keys, fillsCache(flags), this.#findSnapshot(number))
+    )
   }
 
   /** Reads and answers group by group: one key named many times must not fill the memory. */
-  async #getMany(id: number, keys: readonly Buffer[], fillCache: boolean): Promise<void> {
+  async #getMany(
+    id: number,
+    keys: readonly Buffer[],
+    fillCache: boolean,
+    given: Snapshot | undefined
+  ): Promise<void> {
     const { engine, answers, channel } = this.#session
     const { database, readPath } = engine
     // All groups see the same database.
-    const snapshot = database.snapshot()
+    const own = given === undefined ? database.snapshot() : undefined
+    const snapshot = given ?? (own as Snapshot)
     try {
       let to = 0
       do {
@@ -122,17 +147,20 @@ export class SessionReads {
         await channel.writable()
       } while (to < keys.length && this.#status === 'open')
     } finally {
-      await snapshot.close()
+      await own?.close()
     }
   }
 
   onHas(reader: FrameReader): void {
     const { id, kind } = reader
     const { engine, answers } = this.#session
-    const fillCache = readsFillCache(reader)
+    const flags = reader.uint8()
+    const number = readSnapshotNumber(reader, flags, READ_FLAGS.snapshot)
     const key = reader.tail()
     this.#inTurn(id, kind, 1, async () => {
-      const present = !isHidden(key) && (await engine.database.has(key, fillCache))
+      const snapshot = this.#findSnapshot(number)
+      const present =
+        !isHidden(key) && (await engine.database.has(key, fillsCache(flags), snapshot))
       answers.presence(id, [present])
     })
   }
@@ -140,10 +168,12 @@ export class SessionReads {
   onHasMany(reader: FrameReader): void {
     const { id, kind } = reader
     const { engine, answers } = this.#session
-    const fillCache = readsFillCache(reader)
+    const flags = reader.uint8()
+    const number = readSnapshotNumber(reader, flags, READ_FLAGS.snapshot)
     const keys = readKeys(reader)
     this.#inTurn(id, kind, keys.length, async () => {
-      const present = await engine.database.hasMany(keys, fillCache)
+      const snapshot = this.#findSnapshot(number)
+      const present = await engine.database.hasMany(keys, fillsCache(flags), snapshot)
       answers.presence(
         id,
         present.map((isPresent, index) => isPresent && !isHidden(keys[index] as Buffer))
@@ -159,11 +189,16 @@ export class SessionReads {
       try {
         await read()
       } catch (error) {
-        answers.error(id, kind, error)
+        answers.error(id, kind, explainSnapshot(error as Error))
       }
       this.#onDone(count)
     }
     order.read(run)
+  }
+
+  /** @throws PartyError `PARTYD_SNAPSHOT_LOST` */
+  #findSnapshot(number: number | undefined): Snapshot | undefined {
+    return number === undefined ? undefined : this.#session.snapshots.find(number)
   }
 
   #onDone(count: number): void {
@@ -172,8 +207,8 @@ export class SessionReads {
   }
 }
 
-function readsFillCache(reader: FrameReader): boolean {
-  return (reader.uint8() & READ_FLAGS.noFillCache) === 0
+function fillsCache(flags: number): boolean {
+  return (flags & READ_FLAGS.noFillCache) === 0
 }
 
 /** Puts the values of the visible keys in their places among all keys. */

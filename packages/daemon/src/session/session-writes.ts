@@ -2,8 +2,8 @@
 // on in session order. A write that comes again is answered from memory.
 
 import {
+  CLEAR_FLAGS,
   type FrameReader,
-  ITERATOR_FLAGS,
   KIND,
   LIMITS,
   OPERATION_NAMES,
@@ -15,7 +15,7 @@ import {
 } from '@partyd/shared'
 import { isHidden } from '../store/key-space.js'
 import type { SequencePlace } from '../store/writes.js'
-import { readAtomic, readPairs, readRange } from './request-fields.js'
+import { readAtomic, readPairs, readRange, readSnapshotNumber } from './request-fields.js'
 import type { SessionContext } from './session-context.js'
 
 export class SessionWrites {
@@ -54,9 +54,14 @@ export class SessionWrites {
     }
     const flags = reader.uint8()
     if (kind === KIND.clear) return this.#clear(reader, flags, place)
-    const sync = (flags & WRITE_FLAGS.sync) !== 0
+    const sync = this.#isSync(flags)
     if (kind === KIND.atomic) return this.#atomic(reader, sync, place)
     this.#write(id, kind, readPairs(reader), sync, place)
+  }
+
+  #isSync(flags: number): boolean {
+    if ((flags & WRITE_FLAGS.sync) !== 0) return true
+    return (flags & WRITE_FLAGS.noSync) === 0 && this.#session.engine.syncByDefault
   }
 
   #assertInOrder(sequence: number, settledThrough: number): void {
@@ -111,15 +116,17 @@ export class SessionWrites {
 
   #clear(reader: FrameReader, flags: number, place: SequencePlace | undefined): void {
     const { id, kind } = reader
-    const { order, state } = this.#session
+    const { engine, order, snapshots, state } = this.#session
+    const number = readSnapshotNumber(reader, flags, CLEAR_FLAGS.snapshot)
     const limit = reader.uint53()
     const range = readRange(reader)
     reader.finish()
-    const reverse = (flags & ITERATOR_FLAGS.reverse) !== 0
+    const reverse = (flags & CLEAR_FLAGS.reverse) !== 0
     const progress = place && state?.clearProgress(place.sequence)
-    order.clear({ range, reverse, limit }, place, progress, (error) =>
-      this.#answer(id, kind, error)
-    )
+    // Looked up when it is its turn: opening it may be waiting for earlier writes.
+    const findSnapshot = number === undefined ? undefined : () => snapshots.find(number)
+    const options = { range, reverse, limit, sync: engine.syncByDefault, findSnapshot }
+    order.clear(options, place, progress, (error) => this.#answer(id, kind, error))
   }
 
   #answer(id: number, kind: number, error: Error | undefined): void {

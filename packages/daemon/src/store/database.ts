@@ -36,6 +36,9 @@ export type ReadSync = (key: Buffer) => Bytes | undefined
 
 type ClassicDatabase = ClassicLevel<Buffer, Buffer>
 
+/** What was there at one moment. To be closed. */
+export type Snapshot = AbstractSnapshot
+
 const BUFFERS = { keyEncoding: 'buffer', valueEncoding: 'buffer' } as const
 const same = (data: Bytes): Bytes => data
 /** Gives strings, as `utf8` does, but takes bounds that are bytes: as strings they might be others. */
@@ -78,6 +81,8 @@ export class Database {
   readonly #scanGuess = new TextGuess(true)
   readonly #readNow: ReadSync
   readonly #readUncached: ReadSync
+  /** The compactions that were asked for, one after the other. */
+  #compaction: Promise<void> = Promise.resolve()
 
   private constructor(level: ClassicDatabase) {
     this.#level = level
@@ -88,7 +93,8 @@ export class Database {
 
   /** @throws LevelDB's error, with `LEVEL_LOCKED`, `LEVEL_CORRUPTION`, `LEVEL_IO_ERROR` or no code. */
   static async open(location: string, options: DatabaseOptions): Promise<Database> {
-    const level: ClassicDatabase = new ClassicLevel(location, { ...options, ...BUFFERS })
+    const { sync, ...open } = options // LevelDB knows it of batches only.
+    const level: ClassicDatabase = new ClassicLevel(location, { ...open, ...BUFFERS })
     try {
       await level.open()
     } catch (error) {
@@ -96,6 +102,19 @@ export class Database {
       throw (error as Error).cause ?? error
     }
     return new Database(level)
+  }
+
+  /**
+   * Removes LevelDB's files, and the directory if nothing else is in it.
+   * @throws LevelDB's error, also when somebody holds the lock.
+   */
+  static destroy(location: string): Promise<void> {
+    return ClassicLevel.destroy(location)
+  }
+
+  /** Puts together what can still be read. LevelDB does not take its lock for that. @throws LevelDB's error. */
+  static repair(location: string): Promise<void> {
+    return ClassicLevel.repair(location)
   }
 
   close(): Promise<void> {
@@ -127,37 +146,41 @@ export class Database {
     }
   }
 
-  get(key: Buffer, fillCache: boolean): Promise<Buffer | undefined> {
-    return this.#level.get(key, { ...BUFFERS, fillCache })
+  /** @param snapshot to read from, here and below, instead of from what is there now. */
+  get(key: Buffer, fillCache: boolean, snapshot?: Snapshot): Promise<Buffer | undefined> {
+    return this.#level.get(key, { ...BUFFERS, fillCache, ...(snapshot && { snapshot }) })
   }
 
-  /** @param snapshot to read from, instead of from what is there now. */
   getMany(
     keys: Buffer[],
     fillCache: boolean,
-    snapshot?: AbstractSnapshot
+    snapshot?: Snapshot
   ): Promise<(Buffer | undefined)[]> {
     return this.#level.getMany(keys, { ...BUFFERS, fillCache, ...(snapshot && { snapshot }) })
   }
 
-  /** What is there now, for later reads. To be closed. */
-  snapshot(): AbstractSnapshot {
+  /** What is there now, for later reads. */
+  snapshot(): Snapshot {
     return this.#level.snapshot()
   }
 
-  has(key: Buffer, fillCache: boolean): Promise<boolean> {
-    return this.#level.has(key, { keyEncoding: 'buffer', fillCache })
+  has(key: Buffer, fillCache: boolean, snapshot?: Snapshot): Promise<boolean> {
+    return this.#level.has(key, { keyEncoding: 'buffer', fillCache, snapshot })
   }
 
-  hasMany(keys: Buffer[], fillCache: boolean): Promise<boolean[]> {
-    return this.#level.hasMany(keys, { keyEncoding: 'buffer', fillCache })
+  hasMany(keys: Buffer[], fillCache: boolean, snapshot?: Snapshot): Promise<boolean[]> {
+    return this.#level.hasMany(keys, { keyEncoding: 'buffer', fillCache, snapshot })
   }
 
-  /** All that it finds is as it is here and now, also if it is read on another iterator in the end. */
-  scan(options: ScanOptions): DatabaseScan {
-    const snapshot = this.#level.snapshot()
+  /**
+   * All that it finds is as it is in the snapshot, or without one as it is here and now, also if it
+   * is read on another iterator in the end.
+   */
+  scan(options: ScanOptions, given?: Snapshot): DatabaseScan {
+    const snapshot = given ?? this.#level.snapshot()
     const open: OpenSource = (range, format) => this.#openSource(range, format, options, snapshot)
-    return new DatabaseScan(options, open, this.#scanGuess, () => snapshot.close())
+    const onClose = given === undefined ? () => snapshot.close() : () => {}
+    return new DatabaseScan(options, open, this.#scanGuess, onClose)
   }
 
   #openSource(
@@ -180,6 +203,22 @@ export class Database {
       keyEncoding: encoding,
       valueEncoding: encoding
     })
+  }
+
+  /** Bytes on disk, roughly. */
+  approximateSize(start: Buffer, end: Buffer): Promise<number> {
+    return this.#level.approximateSize(start, end)
+  }
+
+  /** One at a time: each keeps a thread of the pool from the reads for as long as it takes. */
+  compactRange(start: Buffer, end: Buffer): Promise<void> {
+    const compaction = this.#compaction.then(() => this.#level.compactRange(start, end))
+    this.#compaction = compaction.catch(() => {}) // Whoever asked for it hears of the error.
+    return compaction
+  }
+
+  getProperty(property: string): string {
+    return this.#level.getProperty(property)
   }
 
   batch(): Batch {

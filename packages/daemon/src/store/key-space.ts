@@ -46,6 +46,11 @@ export function isWithin({ gt, gte, lt, lte }: Range, key: Buffer): boolean {
   return gt === undefined || key.compare(gt) > 0
 }
 
+/** The bound of a range that has no other, moved before the hidden keys. */
+export function boundKey(key: Buffer): Buffer {
+  return isHidden(key) ? HIDDEN_PREFIX : key
+}
+
 /**
  * Where an iterator over that range has to seek when asked for `target`. A hidden target means the
  * end of the user's keys, unless the range as the user gave it ends before the target.

@@ -1,9 +1,10 @@
 // The kinds of writes that the commit queue carries: a list of puts and dels, and a clear.
 
-import { type Bytes, LIMITS, RESULT } from '@partyd/shared'
+import { type Bytes, LIMITS, PartyError, RESULT } from '@partyd/shared'
 import type { RecordOwner, Write } from './commit-queue.js'
-import type { Batch, Database } from './database.js'
+import type { Batch, Database, Snapshot } from './database.js'
 import { type Range, rangeBehind } from './key-space.js'
+import { explainSnapshot } from './lost-snapshot.js'
 import type { ClearProgress } from './session-records.js'
 import { toBuffer } from './text-guess.js'
 
@@ -91,17 +92,22 @@ export interface ClearOptions {
   readonly reverse: boolean
   /** How many at most. */
   readonly limit: number
+  /** Whether each step waits for the disk. */
+  readonly sync: boolean
+  /** The snapshot whose keys to delete, instead of those that are there now. Throws when it is gone. */
+  readonly findSnapshot?: (() => Snapshot) | undefined
 }
 
 /**
  * Deletes a range in bounded steps, each one atomic. Other sessions' writes go between the steps.
- * A step deletes the keys that were there when its batch was about to be written.
+ * A step deletes the keys that were there when its batch was about to be written, or the next ones
+ * of a snapshot.
  */
 export class ClearWrite implements Write {
-  readonly sync = false
+  readonly sync: boolean
   readonly operations: number = LIMITS.clearKeysMax
   readonly bytes: number = LIMITS.clearBytesMax
-  readonly #reverse: boolean
+  readonly #options: ClearOptions
   readonly #place: SequencePlace | undefined
   readonly #onCommitted: OnCommitted
   #range: Range
@@ -109,6 +115,8 @@ export class ClearWrite implements Write {
   /** Undefined between its steps. */
   #keys: readonly Bytes[] | undefined
   #status: 'clearing' | 'ended' | 'cancelled' = 'clearing'
+  /** The last key deleted in an earlier step. */
+  #cursor: Buffer | undefined
   #error: Error | undefined
 
   /** @param progress of the same clear, cut short by the end of a connection or of a daemon. */
@@ -119,11 +127,13 @@ export class ClearWrite implements Write {
     onCommitted: OnCommitted
   ) {
     const { range, reverse, limit } = options
-    this.#reverse = reverse
+    this.#options = options
+    this.sync = options.sync
     this.#place = place
     this.#onCommitted = onCommitted
     this.#range = progress === undefined ? range : rangeBehind(progress.cursor, range, reverse)
     this.#remaining = progress?.remaining ?? limit
+    this.#cursor = progress?.cursor
   }
 
   get owner(): RecordOwner | undefined {
@@ -146,7 +156,7 @@ export class ClearWrite implements Write {
       await this.#findKeys(database)
     } catch (error) {
       // An unreadable block is this clear's misfortune, not a failed write.
-      this.#error = error as Error
+      this.#error = this.#explain(error as Error)
       this.#status = 'ended'
     }
   }
@@ -156,13 +166,16 @@ export class ClearWrite implements Write {
       this.#status = 'ended'
       return
     }
-    const scan = database.scan({
-      range: this.#range,
-      reverse: this.#reverse,
-      values: false,
-      fillCache: false,
-      stepBytes: LIMITS.clearBytesMax
-    })
+    const scan = database.scan(
+      {
+        range: this.#range,
+        reverse: this.#options.reverse,
+        values: false,
+        fillCache: false,
+        stepBytes: LIMITS.clearBytesMax
+      },
+      this.#options.findSnapshot?.()
+    )
     try {
       const wanted = Math.min(this.#remaining, LIMITS.clearKeysMax)
       const { entries, ended } = await scan.step(wanted)
@@ -178,32 +191,52 @@ export class ClearWrite implements Write {
     for (const key of this.#keys ?? []) batch.del(key)
     if (this.#place === undefined) return
     const { session, sequence } = this.#place
-    const cursor = this.#cursor
+    const cursor = this.#lastKey
     if (this.#isDone) {
-      session.include(sequence, this.#error === undefined ? RESULT.ok : RESULT.readFailed)
+      session.include(sequence, resultOf(this.#error))
     } else if (cursor !== undefined) {
       session.includeClear({ sequence, cursor, remaining: this.#remaining })
     }
   }
 
   onCommitted(): Write | undefined {
-    const cursor = this.#cursor
+    const cursor = this.#lastKey
     this.#keys = undefined
     if (this.#isDone || this.#status === 'cancelled' || cursor === undefined) {
       this.#onCommitted(this.#error)
       return undefined
     }
-    this.#range = rangeBehind(cursor, this.#range, this.#reverse)
+    this.#cursor = cursor
+    this.#range = rangeBehind(cursor, this.#range, this.#options.reverse)
     return this
   }
 
   /** The last key that the step deletes. */
-  get #cursor(): Buffer | undefined {
+  get #lastKey(): Buffer | undefined {
     const last = this.#keys?.at(-1)
     return last === undefined ? undefined : toBuffer(last)
+  }
+
+  /** Without its snapshot it cannot go on. Whoever asked for it should know where it ended. */
+  #explain(cause: Error): Error {
+    const error = explainSnapshot(cause) as PartyError
+    if (error.code !== 'PARTYD_SNAPSHOT_LOST') return error
+    const count = this.#options.limit - this.#remaining
+    const progress =
+      this.#cursor === undefined
+        ? 'It has deleted nothing.'
+        : `It has deleted ${count} keys, the last one 0x${this.#cursor.subarray(0, 256).toString('hex')}.`
+    const message = `clear() cannot go on: its snapshot went with the daemon or the connection that held it. ${progress} Read what is left before repeating it.`
+    return new PartyError('PARTYD_SNAPSHOT_LOST', message, { cause })
   }
 
   get #isDone(): boolean {
     return this.#status === 'ended'
   }
+}
+
+function resultOf(error: Error | undefined): number {
+  if (error === undefined) return RESULT.ok
+  const { code } = error as PartyError
+  return code === 'PARTYD_SNAPSHOT_LOST' ? RESULT.snapshotLost : RESULT.readFailed
 }

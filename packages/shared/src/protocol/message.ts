@@ -1,5 +1,6 @@
 // What frames mean: kinds, flags, hello and its answer, result codes. PROTOCOL.md describes each body.
 
+import type { DatabaseOptions } from '../daemon-arguments.js'
 import { ProtocolError } from '../errors.js'
 import type { DaemonMode } from '../rendezvous.js'
 
@@ -7,7 +8,7 @@ import type { DaemonMode } from '../rendezvous.js'
 export const PROTOCOL_VERSIONS: readonly [number, number] = [1, 1]
 
 /** Optional parts of the protocol that this code speaks. A peer uses only what both name. */
-export const FEATURES: readonly string[] = ['hasMany', 'atomic', 'watch']
+export const FEATURES: readonly string[] = ['hasMany', 'snapshots', 'properties', 'atomic', 'watch']
 
 /** Kinds of frames. Below 0x80 a client sends them, from 0x80 on the daemon. */
 export const KIND = {
@@ -34,6 +35,13 @@ export const KIND = {
   iteratorSeek: 0x32,
   iteratorClose: 0x33,
 
+  snapshotOpen: 0x40,
+  snapshotClose: 0x41,
+
+  approximateSize: 0x42,
+  compactRange: 0x43,
+  getProperty: 0x44,
+
   watchOpen: 0x50,
   watchClose: 0x51,
 
@@ -56,7 +64,7 @@ export const KIND = {
 export const OPERATION_NAMES: Readonly<Record<number, string>> = {
   [KIND.hello]: 'hello',
   [KIND.ping]: 'ping',
-  [KIND.status]: 'status',
+  [KIND.status]: 'info',
   [KIND.stop]: 'stop',
   [KIND.get]: 'get',
   [KIND.getMany]: 'getMany',
@@ -72,17 +80,14 @@ export const OPERATION_NAMES: Readonly<Record<number, string>> = {
   [KIND.iteratorNext]: 'iterator',
   [KIND.iteratorSeek]: 'iterator',
   [KIND.iteratorClose]: 'iterator',
+  [KIND.snapshotOpen]: 'snapshot',
+  [KIND.snapshotClose]: 'snapshot',
+  [KIND.approximateSize]: 'approximateSize',
+  [KIND.compactRange]: 'compactRange',
+  [KIND.getProperty]: 'getProperty',
   [KIND.watchOpen]: 'watch',
   [KIND.watchClose]: 'watch'
 }
-
-/** The feature that a daemon must have named for frames of a kind to be sent to it. */
-export const KIND_FEATURES: ReadonlyMap<number, string> = new Map([
-  [KIND.hasMany, 'hasMany'],
-  [KIND.atomic, 'atomic'],
-  [KIND.watchOpen, 'watch'],
-  [KIND.watchClose, 'watch']
-])
 
 /** Whether frames of this kind carry a sequence number. */
 export function isWrite(kind: number): boolean {
@@ -93,15 +98,21 @@ export function isWrite(kind: number): boolean {
 export const SEQUENCE_OFFSET = 9
 export const SETTLED_THROUGH_OFFSET = 17
 
-export const READ_FLAGS = { noFillCache: 1 } as const
-export const WRITE_FLAGS = { sync: 1 } as const
+export const READ_FLAGS = { noFillCache: 1, snapshot: 2 } as const
+export const WRITE_FLAGS = {
+  sync: 1,
+  /** Not even if that is the daemon's default. */
+  noSync: 2
+} as const
+export const CLEAR_FLAGS = { reverse: 1, snapshot: 2 } as const
 export const ITERATOR_FLAGS = {
   reverse: 1,
   keys: 2,
   values: 4,
   fillCache: 8,
   /** Keep the iterator, and its snapshot, until it is closed; else it may be closed when idle. */
-  keep: 16
+  keep: 16,
+  snapshot: 32
 } as const
 export const ANSWER_FLAGS = {
   /** values: more frames of this answer follow. entries: the iterator has reached its end. */
@@ -118,7 +129,13 @@ export const MISSING_LENGTH = 0xffff_ffff
 export const NO_LIMIT: number = Number.MAX_SAFE_INTEGER
 
 /** The result of a write: one byte in a record and in a welcome. */
-export const RESULT = { ok: 0, checkFailed: 1, reservedKey: 2, readFailed: 3 } as const
+export const RESULT = {
+  ok: 0,
+  checkFailed: 1,
+  reservedKey: 2,
+  readFailed: 3,
+  snapshotLost: 4
+} as const
 
 /** What a connection is for: a database session with or without retry, or a question to the daemon. */
 export type HelloMode = 'retry' | 'once' | 'control'
@@ -152,6 +169,8 @@ export interface Welcome {
   instanceId: string
   pid: number
   mode: DaemonMode
+  /** What the database was opened with, defaults included; an older daemon does not say. */
+  options?: DatabaseOptions
   /** Changes whenever a record was removed without its client's goodbye; null while there are no records. */
   generation: string | null
   /** The last write of this session that is in the database; null when the daemon has no record of it. */
@@ -210,7 +229,7 @@ export function parseHello(text: string): Hello {
 /** @throws ProtocolError when a field of the welcome is missing or of the wrong type. */
 export function parseWelcome(text: string): Welcome {
   const value = parseObject(text, 'welcome')
-  const { mode, generation, applied, results } = value
+  const { mode, generation, applied, results, options = {} } = value
   const valid =
     isCount(value['proto']) &&
     typeof value['version'] === 'string' &&
@@ -219,6 +238,8 @@ export function parseWelcome(text: string): Welcome {
     isCount(value['pid']) &&
     isTextList(value['features']) &&
     (mode === 'auto' || mode === 'foreground' || mode === 'service') &&
+    typeof options === 'object' &&
+    options !== null &&
     (generation === null || typeof generation === 'string') &&
     (applied === null || isCount(applied)) &&
     Array.isArray(results) &&

@@ -22,6 +22,12 @@ export function resultError(code: number, operation: string): PartyError | Level
         `${operation}() could not read the database; the daemon's log may say more.`,
         { operation }
       )
+    case RESULT.snapshotLost:
+      return new PartyError(
+        'PARTYD_SNAPSHOT_LOST',
+        `${operation}() lost its snapshot with the daemon that held it. How far it had come is not known any more.`,
+        { operation }
+      )
     default:
       return new PartyError(
         'PARTYD_INCOMPATIBLE',

@@ -1,0 +1,101 @@
+// `partyd.hold`: until when a location is to be left alone, because it was stopped on purpose or its
+// files are being worked on. Clients wait instead of starting a daemon.
+
+import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { TIMES } from './limits.js'
+import { locationFiles } from './location.js'
+
+/** The content of `partyd.hold`. */
+export interface Hold {
+  readonly schema: 1
+  /** Why. `stop` keeps clients away; the others also a daemon that somebody starts on purpose. */
+  readonly reason: 'stop' | 'destroy' | 'repair'
+  /** Milliseconds since 1970. */
+  readonly until: number
+  /** Who holds it: for people to read. */
+  readonly pid: number
+}
+
+/** The hold in force, if there is one. One that is over is removed. */
+export function findHold(location: string): Hold | undefined {
+  const { hold: path } = locationFiles(location)
+  let text: string
+  try {
+    text = readFileSync(path, 'utf8')
+  } catch {
+    return undefined // There is none, or it is not ours to read, and then nothing else is.
+  }
+  const hold = parseHold(text)
+  const left = hold === undefined ? 0 : hold.until - Date.now()
+  // Further ahead than any hold may be: the clock has been set back.
+  if (left > 0 && left <= TIMES.holdMax) return hold
+  removeHold(location)
+  return undefined
+}
+
+/** Undefined for what no partyd has written. */
+function parseHold(text: string): Hold | undefined {
+  try {
+    const hold = JSON.parse(text) as Hold
+    return hold.schema === 1 && typeof hold.until === 'number' ? hold : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/**
+ * Takes the location for this process.
+ * @param ms from now on; at most a day.
+ * @returns false when somebody has it.
+ */
+export function takeHold(location: string, reason: Hold['reason'], ms: number): boolean {
+  const { hold: path } = locationFiles(location)
+  const temporary = writeTemporary(path, createHold(reason, ms))
+  try {
+    // Unlike a rename it fails when there is one, and unlike a new file it is there all at once.
+    linkSync(temporary, path)
+    return true
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false
+    throw error
+  } finally {
+    rmSync(temporary, { force: true })
+  }
+}
+
+/** Takes the place of whatever hold there is. */
+export function writeHold(location: string, reason: Hold['reason'], ms: number): void {
+  restoreHold(location, createHold(reason, ms))
+}
+
+/** Puts back a hold that another one had taken the place of. */
+export function restoreHold(location: string, hold: Hold): void {
+  const { hold: path } = locationFiles(location)
+  renameSync(writeTemporary(path, hold), path)
+}
+
+function createHold(reason: Hold['reason'], ms: number): Hold {
+  return { schema: 1, reason, until: Date.now() + ms, pid: process.pid }
+}
+
+function writeTemporary(path: string, hold: Hold): string {
+  const temporary = `${path}.${process.pid}`
+  writeFileSync(temporary, `${JSON.stringify(hold)}\n`, { mode: 0o600 })
+  return temporary
+}
+
+export function removeHold(location: string): void {
+  try {
+    rmSync(locationFiles(location).hold, { force: true })
+  } catch {
+    // Whoever may not remove it may not use the location either, and will hear of that.
+  }
+}
+
+/** What people are told of it. */
+export function describeHold({ reason, until, pid }: Hold): string {
+  const time = new Date(until).toISOString()
+  return reason === 'stop'
+    ? `it was stopped to be left alone until ${time}`
+    : `\`partyd ${reason}\` (pid ${pid}) is working on it, at least until ${time}`
+}
