@@ -26,6 +26,7 @@ const { _chainedBatch: createBatch, _iterator: createIterator } = ClassicLevel.p
 ClassicLevel.prototype._chainedBatch = function () {
   const batch = createBatch.call(this)
   const keys = []
+  // The daemon goes past abstract-level's checks.
   const { _put: put, _del: del, _write: write } = batch
   batch._put = function (key, ...rest) {
     keys.push(String(key))
@@ -40,6 +41,7 @@ ClassicLevel.prototype._chainedBatch = function () {
     if (isDeadly && config.at === 'before') die()
     if (config.writeMs !== undefined) await sleep(config.writeMs)
     await write.apply(this, args)
+    if (config.batches !== undefined) appendFileSync(config.batches, 'batch\n')
     if (config.writes !== undefined) {
       const visible = keys.filter((key) => !key.includes('partyd'))
       appendFileSync(config.writes, visible.map((key) => `${key}\n`).join(''))

@@ -15,6 +15,8 @@ export interface Mortality {
   readonly marker?: string
   /** A file that gets a line for each key written. */
   readonly writes?: string
+  /** A file that gets a line for each batch written. */
+  readonly batches?: string
   /** Each batch takes that much longer to write. */
   readonly writeMs?: number
   /** How much its clock is ahead. */

@@ -3,6 +3,7 @@
 
 import {
   ANSWER_FLAGS,
+  CHANGE_FLAGS,
   type FrameWriter,
   type Hello,
   type KIND,
@@ -85,10 +86,36 @@ export const REQUESTS: readonly [
   ['compactRange', 5, (writer) => [writer.bytes('a'), writer.tail('b')]],
   ['getProperty', 0, (writer) => writer.tail('leveldb.stats')],
   ['skip', 'all', (writer) => writeStamp(writer)],
+  [
+    'atomic',
+    'all',
+    (writer) => {
+      writeStamp(writer)
+      writer.uint8(0)
+      writer.uint32(1)
+      writer.uint8(0)
+      writer.bytes('absent')
+      writer.uint32(1)
+      writer.uint8(1)
+      writer.bytes('key')
+      writer.bytes('value')
+    }
+  ],
   ['iteratorOpen', 'all', (writer) => writeOpen(writer, 1, 10, 1000)],
   ['iteratorNext', 'all', (writer) => [writer.uint32(1), writer.uint32(1000), writer.uint32(10)]],
   ['iteratorSeek', 4, (writer) => [writer.uint32(1), writer.tail('key')]],
-  ['iteratorClose', 'all', (writer) => writer.uint32(1)]
+  ['iteratorClose', 'all', (writer) => writer.uint32(1)],
+  [
+    'watchOpen',
+    'all',
+    (writer) => {
+      writer.uint32(1)
+      writer.uint8(0)
+      writer.uint8(2)
+      writer.bytes('a')
+    }
+  ],
+  ['watchClose', 'all', (writer) => writer.uint32(1)]
 ]
 
 function writeKeys(writer: FrameWriter): void {
@@ -125,6 +152,17 @@ export const ANSWERS: readonly [name: keyof typeof KIND, body: (writer: FrameWri
   ['error', (writer) => writer.tail('{"code":"LEVEL_CORRUPTION","message":"block"}')],
   ['info', (writer) => writer.tail('{}')],
   ['generation', (writer) => writer.tail('0123456789abcdef0123456789abcdef')],
+  [
+    'changes',
+    (writer) => {
+      writer.uint32(1)
+      writer.uint8(CHANGE_FLAGS.put | CHANGE_FLAGS.last)
+      writer.uint53(1)
+      writer.bytes('key')
+      writer.bytes('value')
+    }
+  ],
+  ['watchReset', (writer) => writer.uint32(1)],
   ['goodbye', (writer) => writer.tail('{"reason":"stop"}')]
 ]
 

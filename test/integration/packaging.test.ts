@@ -15,8 +15,8 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const PACKAGES = ['shared', 'daemon', 'client'] as const
 type Package = (typeof PACKAGES)[number]
 
-/** The client's own package, unpacked: a budget of the architecture. */
-const CLIENT_BYTES_MAX = 100_000
+/** The client's own package, unpacked: what it has beyond abstract-level makes it more than the 100 kB first planned. */
+const CLIENT_BYTES_MAX = 140_000
 
 const folders = new Locations()
 const locations = new Locations()

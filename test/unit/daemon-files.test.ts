@@ -10,8 +10,9 @@ const PACKAGES = fileURLToPath(new URL('../../packages', import.meta.url))
 
 /** What opens files, by the source file that may; the rest of `node:fs` does not. */
 const ALLOWED: Record<string, string[]> = {
-  // partyd.log, /proc/locks, package.json, partyd.json, partyd.exit.json.
+  // partyd.log, partyd.hold, /proc/locks, package.json, partyd.json, partyd.exit.json.
   'daemon/src/log-file.ts': ['openSync'],
+  'shared/src/hold.ts': ['readFileSync', 'writeFileSync'],
   'shared/src/lock-holder.ts': ['readFileSync'],
   'daemon/src/package-version.ts': ['readFileSync'],
   'shared/src/rendezvous.ts': ['readFileSync', 'writeFileSync'],

@@ -147,6 +147,10 @@ export class Connection implements ChannelOwner, LivenessOwner, RequestsOwner {
       case KIND.generation:
         this.requests.session.generation = reader.tailText()
         return
+      case KIND.changes:
+        return this.requests.watches.onChanges(reader)
+      case KIND.watchReset:
+        return this.requests.watches.onDropped(reader)
       case KIND.error:
         throw decodeError(reader, KIND.hello)
       default:
@@ -176,6 +180,9 @@ export class Connection implements ChannelOwner, LivenessOwner, RequestsOwner {
     if (this.#status === 'closed') return
     this.#status = 'idle'
     this.requests.detach((request) => this.#survives(request, error))
+    this.requests.watches.onLost(
+      isIncomprehension(error) ? error : connectionLost(KIND.watchOpen, this.#link, error)
+    )
     if (this.requests.isAwaited) void this.#reconnect()
   }
 

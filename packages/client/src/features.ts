@@ -12,7 +12,10 @@ const KIND_FEATURES: Readonly<Record<number, string>> = {
   [KIND.status]: 'properties',
   [KIND.approximateSize]: 'properties',
   [KIND.compactRange]: 'properties',
-  [KIND.getProperty]: 'properties'
+  [KIND.getProperty]: 'properties',
+  [KIND.atomic]: 'atomic',
+  [KIND.watchOpen]: 'watch',
+  [KIND.watchClose]: 'watch'
 }
 
 /** Where in a frame the flags are, by its kind, and the flag that says that a snapshot is named. */

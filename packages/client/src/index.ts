@@ -1,5 +1,7 @@
 export { LevelError, PartyError, type PartyErrorCode } from '@partyd/shared'
+export type { Atomic } from './atomic.js'
 export type { MaintenanceOptions } from './maintenance.js'
 export type { PartyOptions, SpawnOptions } from './options.js'
 export { PartyLevel, PartyLevel as Level } from './party-level.js'
 export type * from './types.js'
+export type { Watch } from './watch.js'

@@ -1,8 +1,9 @@
 // An iterator over the socket: asks for entries in chunks, one ahead of the reader, and with
 // `retry` opens itself again on the next daemon right behind the last entry delivered.
 
-import { type Bytes, ITERATOR_FLAGS, KIND, LevelError, LIMITS } from '@partyd/shared'
+import { type Bytes, ITERATOR_FLAGS, KIND, type LevelError, LIMITS } from '@partyd/shared'
 import { AbstractIterator, type AbstractIteratorOptions, type AbstractLevel } from 'abstract-level'
+import { abortable } from './abortable.js'
 import { decodeDone, type Value } from './answers.js'
 import { EntryChunk, type EntryFormat } from './entry-chunk.js'
 import { pickRange, type Range, rangeBehind, rangeFrom, writeRange } from './range.js'
@@ -267,20 +268,5 @@ export class PartyIterator extends AbstractIterator<Database, unknown, unknown> 
     frame.uint32(this.#id)
     this.#requests.post(this.#link)
     this.#id = 0
-  }
-}
-
-/** Rejects with abstract-level's own error as soon as the signal says so. */
-async function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  let onAbort = (): void => {}
-  const aborted = new Promise<never>((_, reject) => {
-    onAbort = () => reject(new LevelError('LEVEL_ABORTED', 'Operation has been aborted'))
-    signal.addEventListener('abort', onAbort, { once: true })
-  })
-  try {
-    return await Promise.race([promise, aborted])
-  } finally {
-    signal.removeEventListener('abort', onAbort)
-    promise.catch(() => {})
   }
 }

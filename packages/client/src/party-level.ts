@@ -29,7 +29,9 @@ import {
   decodeTexts,
   type Value
 } from './answers.js'
+import { Atomic } from './atomic.js'
 import { Connection } from './connection.js'
+import type { AnyDatabase } from './encoded.js'
 import { PartyIterator, type IteratorOptions as RawIteratorOptions } from './iterator.js'
 import { type MaintenanceOptions, maintain } from './maintenance.js'
 import { OpenFailure } from './open-failure.js'
@@ -40,6 +42,7 @@ import { approximateSize, compactRange, getInfo, getProperty } from './propertie
 import { pickRange, type Range, writeRange } from './range.js'
 import type { Decoder } from './request.js'
 import type { Requests } from './requests.js'
+import type { RootDatabase } from './root-database.js'
 import { PartySnapshot, type SnapshotLease, useLease } from './snapshot.js'
 import type {
   BatchOperation,
@@ -57,11 +60,20 @@ import type {
   KeyIterator,
   KeyIteratorOptions,
   OpenOptions,
+  PartyOperations,
   PutOptions,
   StartEndOptions,
+  Sublevel,
+  UpdateFunction,
+  UpdateOptions,
   ValueIterator,
-  ValueIteratorOptions
+  ValueIteratorOptions,
+  WatchOptions,
+  WatchRange
 } from './types.js'
+import { update } from './update.js'
+import { UpdateTurns } from './update-turns.js'
+import { Watch } from './watch.js'
 
 /** Said although the manifest's type does not know it: a socket is asynchronous. */
 const NOT_SUPPORTED = { getSync: false }
@@ -78,7 +90,7 @@ interface Encoder<K> {
 }
 
 interface WriteOptions {
-  readonly sync?: boolean
+  readonly sync?: boolean | undefined
 }
 
 /** An operation of a batch with its key and value encoded. */
@@ -101,6 +113,7 @@ export class PartyLevel<KDefault = string, VDefault = string> extends AbstractLe
   readonly #location: string
   readonly #options: DatabaseOptions<KDefault, VDefault>
   readonly #retry: boolean
+  readonly #root: RootDatabase
   /** Whether writes that do not say wait for the disk; undefined to leave it to the daemon. */
   #sync: true | undefined
   #connection: Connection | undefined
@@ -114,7 +127,7 @@ export class PartyLevel<KDefault = string, VDefault = string> extends AbstractLe
     if (typeof location !== 'string' || location === '') {
       throw new TypeError("The first argument 'location' must be a non-empty string")
     }
-    const { retry } = resolveOptions(options)
+    const { retry, retryTimeoutMs } = resolveOptions(options)
     super(
       {
         encodings: { buffer: true, utf8: true, view: true },
@@ -139,6 +152,14 @@ export class PartyLevel<KDefault = string, VDefault = string> extends AbstractLe
     this.#location = location
     this.#options = options
     this.#retry = retry
+    this.#root = {
+      database: this as unknown as AnyDatabase,
+      retry,
+      retryTimeoutMs,
+      updateTurns: new UpdateTurns(),
+      writeFlags: (options) => writeFlags(options, this.#sync),
+      connected: () => this.#connected()
+    }
   }
 
   /** The location as given to the constructor. */
@@ -215,7 +236,7 @@ export class PartyLevel<KDefault = string, VDefault = string> extends AbstractLe
     name: string | string[],
     options: AbstractSublevelOptions<unknown, unknown>
   ): PartySublevel {
-    return new PartySublevel(this as unknown as AbstractLevel<Bytes>, name as string, options)
+    return new PartySublevel(this.#root.database, name, options, this.#root)
   }
 
   // Reads
@@ -378,6 +399,33 @@ export class PartyLevel<KDefault = string, VDefault = string> extends AbstractLe
     return operation()
   }
 
+  // Beyond abstract-level
+
+  atomic(): Atomic<this, KDefault, VDefault> {
+    return new Atomic<this, KDefault, VDefault>(this, this.#root)
+  }
+
+  update(key: KDefault, fn: UpdateFunction<VDefault>): Promise<VDefault | undefined>
+  update<K = KDefault, V = VDefault>(
+    key: K,
+    fn: UpdateFunction<V>,
+    options: UpdateOptions<K, V>
+  ): Promise<V | undefined>
+  update<K, V>(
+    key: K,
+    fn: UpdateFunction<V>,
+    options: UpdateOptions<K, V> = {}
+  ): Promise<V | undefined> {
+    return update(this.#root, this.#root.database, key, fn, options)
+  }
+
+  watch<K = KDefault, V = VDefault>(
+    range: WatchRange<K> = {},
+    options: WatchOptions<K, V> = {}
+  ): Watch<K, V> {
+    return new Watch<K, V>(this.#root, this.#root.database, range, options)
+  }
+
   #connected(): Requests {
     if (this.#connection === undefined) throw this.#openFailure.createError()
     return this.#connection.requests
@@ -385,7 +433,7 @@ export class PartyLevel<KDefault = string, VDefault = string> extends AbstractLe
 }
 
 /** The methods are abstract-level's; declared here is only that they take LevelDB's options as well. */
-export interface PartyLevel<KDefault, VDefault> {
+export interface PartyLevel<KDefault, VDefault> extends PartyOperations<KDefault, VDefault> {
   get(key: KDefault): Promise<VDefault | undefined>
   get<K = KDefault, V = VDefault>(key: K, options: GetOptions<K, V>): Promise<V | undefined>
   getMany(keys: KDefault[]): Promise<(VDefault | undefined)[]>
@@ -413,6 +461,11 @@ export interface PartyLevel<KDefault, VDefault> {
   keys<K = KDefault>(options: KeyIteratorOptions<K>): KeyIterator<this, K>
   values(): ValueIterator<this, KDefault, VDefault>
   values<K = KDefault, V = VDefault>(options: ValueIteratorOptions<K, V>): ValueIterator<this, K, V>
+  sublevel(name: string | string[]): Sublevel<this, string, string>
+  sublevel<K = string, V = string>(
+    name: string | string[],
+    options: AbstractSublevelOptions<K, V>
+  ): Sublevel<this, K, V>
 }
 
 function writeReadFlags(

@@ -1,16 +1,42 @@
-// A sublevel whose deferred operations, too, learn why the database could not be opened.
+// A sublevel that has what its database has: atomic, update and watch, and the reason why the database
+// could not be opened for its deferred operations.
 
 import type { Bytes } from '@partyd/shared'
 import {
-  type AbstractLevel,
   type AbstractOpenOptions,
   AbstractSublevel,
   type AbstractSublevelOptions
 } from 'abstract-level'
+import { Atomic } from './atomic.js'
+import type { AnyDatabase } from './encoded.js'
 import { OpenFailure } from './open-failure.js'
+import type { RootDatabase } from './root-database.js'
+import type {
+  PartyOperations,
+  UpdateFunction,
+  UpdateOptions,
+  WatchOptions,
+  WatchRange
+} from './types.js'
+import { update } from './update.js'
+import { Watch } from './watch.js'
 
-export class PartySublevel extends AbstractSublevel<AbstractLevel<Bytes>, Bytes, unknown, unknown> {
+export class PartySublevel
+  extends AbstractSublevel<AnyDatabase, Bytes, unknown, unknown>
+  implements PartyOperations<unknown, unknown>
+{
+  readonly #root: RootDatabase
   readonly #openFailure = new OpenFailure()
+
+  constructor(
+    db: AnyDatabase,
+    name: string | string[],
+    options: AbstractSublevelOptions<unknown, unknown>,
+    root: RootDatabase
+  ) {
+    super(db, name as string, options)
+    this.#root = root
+  }
 
   /** A sublevel of this one waits for it by a passive open. */
   override open(options?: AbstractOpenOptions): Promise<void> {
@@ -38,6 +64,22 @@ export class PartySublevel extends AbstractSublevel<AbstractLevel<Bytes>, Bytes,
     name: string | string[],
     options: AbstractSublevelOptions<unknown, unknown>
   ): PartySublevel {
-    return new PartySublevel(this as unknown as AbstractLevel<Bytes>, name as string, options)
+    return new PartySublevel(this, name, options, this.#root)
+  }
+
+  atomic(): Atomic<this, unknown, unknown> {
+    return new Atomic<this, unknown, unknown>(this, this.#root)
+  }
+
+  update<K, V>(
+    key: K,
+    fn: UpdateFunction<V>,
+    options: UpdateOptions<K, V> = {}
+  ): Promise<V | undefined> {
+    return update(this.#root, this, key, fn, options)
+  }
+
+  watch<K, V>(range: WatchRange<K> = {}, options: WatchOptions<K, V> = {}): Watch<K, V> {
+    return new Watch<K, V>(this.#root, this, range, options)
   }
 }

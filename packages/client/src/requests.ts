@@ -25,6 +25,7 @@ import { type Decoder, type IteratorLink, MORE, Request } from './request.js'
 import { RequestQueue } from './request-queue.js'
 import { SentRequests } from './sent-requests.js'
 import { Session } from './session.js'
+import { Watches } from './watches.js'
 
 /** Who finds channels for requests. */
 export interface RequestsOwner {
@@ -37,6 +38,7 @@ export interface RequestsOwner {
 }
 
 export class Requests {
+  readonly watches: Watches = new Watches()
   readonly #owner: RequestsOwner
   /** waiting: there is no channel, or it is being left · closed: there will be none. */
   #status: 'waiting' | 'sending' | 'closed' = 'waiting'
@@ -61,6 +63,10 @@ export class Requests {
 
   get session(): Session {
     return this.#session
+  }
+
+  get linkNumber(): number {
+    return this.#linkNumber
   }
 
   get isAwaited(): boolean {
@@ -303,7 +309,7 @@ export class Requests {
       const result = results.get(request.sequence) ?? RESULT.ok
       const error = resultError(result, operationName(request.kind))
       this.#onAnswered(request)
-      if (error === undefined) request.resolve(undefined)
+      if (error === undefined) request.resolve(settledValue(request.kind, result))
       else request.reject(error)
     }
   }
@@ -388,7 +394,17 @@ export class Requests {
 function ignore(): void {}
 
 function hasAnswer(kind: number): boolean {
-  return kind !== KIND.iteratorSeek && kind !== KIND.iteratorClose && kind !== KIND.snapshotClose
+  return (
+    kind !== KIND.iteratorSeek &&
+    kind !== KIND.iteratorClose &&
+    kind !== KIND.snapshotClose &&
+    kind !== KIND.watchClose
+  )
+}
+
+/** What a write that has succeeded resolves with. */
+function settledValue(kind: number, result: number): boolean | undefined {
+  return kind === KIND.atomic ? result === RESULT.ok : undefined
 }
 
 /** The error in an answer, or, unasked, about the whole connection. */

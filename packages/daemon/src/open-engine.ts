@@ -6,11 +6,13 @@ import { Counters } from './counters.js'
 import type { Engine } from './session/engine.js'
 import { SessionRegistry } from './session/session-registry.js'
 import { StartError } from './start-error.js'
+import { decideAtomics } from './store/checks.js'
 import { CommitQueue } from './store/commit-queue.js'
 import type { Database } from './store/database.js'
 import { ReadPath } from './store/read-path.js'
 import { ScanQueue } from './store/scan-queue.js'
 import { SessionRecords } from './store/session-records.js'
+import { WatchHub } from './store/watch-hub.js'
 
 export interface EngineOwner {
   /** Whether writes that do not say wait for the disk. */
@@ -31,11 +33,14 @@ export async function openEngine(
 ): Promise<Engine> {
   const counters = new Counters()
   const readPath = new ReadPath(database)
+  const watchHub = new WatchHub()
   const commitQueue = new CommitQueue(database, {
     beforeBatch: () => {
       counters.batches++
       readPath.dispatch()
     },
+    decide: (group) => decideAtomics(group, database, readPath),
+    afterBatch: (group) => watchHub.publish(group),
     onWriteFailed: (error) => owner.onWriteFailed(error)
   })
   const records = await openRecords(database, location, owner)
@@ -44,7 +49,7 @@ export async function openEngine(
   )
   const scanQueue = new ScanQueue()
   const { syncByDefault } = owner
-  return { database, commitQueue, readPath, scanQueue, sessions, counters, syncByDefault }
+  return { database, commitQueue, readPath, scanQueue, watchHub, sessions, counters, syncByDefault }
 }
 
 async function openRecords(

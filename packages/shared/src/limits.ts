@@ -57,6 +57,16 @@ export const LIMITS = {
   keysMax: 1_000_000,
   /** Bytes of one answer frame of a getMany; more values go into further frames. */
   valuesFrameBytes: 1_048_576,
+  /** Keys that are read at a time for the checks of a batch: their values may be large. */
+  checkGroupKeys: 64,
+  /** Watches that a session may have open. Each looks at every change. */
+  watchesMax: 1024,
+  /** What an answer frame with changes holds before the next one is begun: a chunk of the writer. */
+  changesFrameBytes: 65_536,
+  /** Bytes that wait for a client when a batch has changes for it. Beyond this they are dropped, and it is told. */
+  watchOutgoingBytesMax: 8_388_608,
+  /** Bytes of changes that a client keeps for a consumer who is slower than they come. */
+  watchBufferBytesMax: 8_388_608,
   /** Connections that have not sent a byte yet. A stock guest is silent until its first operation. */
   silentConnectionsMax: 64,
   /** Connections that wait in the kernel to be accepted. Node's default of 511 is small for a herd. */
@@ -91,6 +101,12 @@ export const TIMES = {
   retry: 60_000,
   /** How long a connection with something pending may be silent before a ping, and then before it counts as silent. */
   heartbeat: 5_000,
+  /** Longest wait before an update that met another writer tries again, at first … */
+  conflictFirst: 1,
+  /** … and at most: long enough for dozens of writers of one key, short enough to go unnoticed. */
+  conflictMax: 32,
+  /** How long an update keeps others of the same process from the same key: many round trips. */
+  updateTurn: 250,
   /** How often a client looks whether operations are in trouble. */
   livenessLook: 1_000,
   /** An operation under way when that many daemons died, over at least that long, may be what kills them. */

@@ -39,6 +39,13 @@ export class AnswerWriter {
     this.#send()
   }
 
+  /** @param result whether an atomic's checks held. */
+  decided(id: number, result: number): void {
+    this.#writer.begin(KIND.done, id)
+    this.#writer.uint8(result)
+    this.#send()
+  }
+
   value(id: number, value: Bytes | undefined): void {
     if (value === undefined) {
       this.#writer.begin(KIND.missing, id)

@@ -5,6 +5,7 @@ import type { CommitQueue } from '../store/commit-queue.js'
 import type { Database } from '../store/database.js'
 import type { ReadPath } from '../store/read-path.js'
 import type { ScanQueue } from '../store/scan-queue.js'
+import type { WatchHub } from '../store/watch-hub.js'
 import type { SessionRegistry } from './session-registry.js'
 
 export interface Engine {
@@ -12,6 +13,7 @@ export interface Engine {
   readonly commitQueue: CommitQueue
   readonly readPath: ReadPath
   readonly scanQueue: ScanQueue
+  readonly watchHub: WatchHub
   readonly sessions: SessionRegistry
   readonly counters: Counters
   /** Whether writes that do not say wait for the disk. */

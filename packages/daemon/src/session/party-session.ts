@@ -11,6 +11,7 @@ import { SessionProperties } from './session-properties.js'
 import { SessionReads } from './session-reads.js'
 import { SessionSnapshots } from './session-snapshots.js'
 import type { SessionState } from './session-state.js'
+import { SessionWatches } from './session-watches.js'
 import { SessionWrites } from './session-writes.js'
 
 export class PartySession {
@@ -19,6 +20,7 @@ export class PartySession {
   readonly #writes: SessionWrites
   readonly #reads: SessionReads
   readonly #iterators: SessionIterators
+  readonly #watches: SessionWatches
   readonly #snapshots: SessionSnapshots
   readonly #properties: SessionProperties
   readonly #counters: Counters
@@ -33,6 +35,7 @@ export class PartySession {
     this.#writes = new SessionWrites(context)
     this.#reads = new SessionReads(context)
     this.#iterators = new SessionIterators(context)
+    this.#watches = new SessionWatches(context)
     this.#properties = new SessionProperties(context)
     this.#counters = engine.counters
   }
@@ -71,6 +74,10 @@ export class PartySession {
         return this.#iterators.onSeek(reader)
       case KIND.iteratorClose:
         return this.#iterators.onClose(reader)
+      case KIND.watchOpen:
+        return this.#watches.onOpen(reader)
+      case KIND.watchClose:
+        return this.#watches.onClose(reader)
       case KIND.snapshotOpen:
         return this.#snapshots.onOpen(reader)
       case KIND.snapshotClose:
@@ -87,13 +94,14 @@ export class PartySession {
   }
 
   /**
-   * Ends the session's iterators and drops what waits for its turn. Resolves when the writes that
-   * are in the commit queue are in the database. A clear among them may still read its snapshot.
+   * Ends the session's iterators and watches, and drops what waits for its turn. Resolves when the writes
+   * that are in the commit queue are in the database. A clear among them may still read its snapshot.
    */
   async close(): Promise<void> {
     this.#answers.close()
     this.#reads.close()
     this.#iterators.close()
+    this.#watches.close()
     await this.#order.retire()
     this.#snapshots.close()
   }

@@ -7,15 +7,35 @@ import type { Range } from '../store/key-space.js'
 export function readPairs(reader: FrameReader): (Buffer | undefined)[] {
   if (reader.kind === KIND.put) return [reader.bytes(), reader.tail()]
   if (reader.kind === KIND.del) return [reader.tail(), undefined]
+  const pairs = readOperations(reader)
+  reader.finish()
+  return pairs
+}
+
+/** What an atomic checks, and what it puts and deletes, as pairs. */
+export function readAtomic(reader: FrameReader): {
+  checks: (Buffer | undefined)[]
+  pairs: (Buffer | undefined)[]
+} {
+  const checks = readOperations(reader)
+  const pairs = readOperations(reader)
+  reader.finish()
+  return { checks, pairs }
+}
+
+function readOperations(reader: FrameReader): (Buffer | undefined)[] {
   const count = readCount(reader, 5)
   const pairs = new Array<Buffer | undefined>(count * 2)
   for (let index = 0; index < pairs.length; index += 2) {
     const type = reader.uint8()
-    if (type > 1) throw new ProtocolError(`A batch has an operation of unknown type ${type}`)
+    if (type > 1) {
+      throw new ProtocolError(
+        `A frame of kind ${reader.kind} has an operation of unknown type ${type}`
+      )
+    }
     pairs[index] = reader.bytes()
     pairs[index + 1] = type === 1 ? reader.bytes() : undefined
   }
-  reader.finish()
   return pairs
 }
 

@@ -2,6 +2,7 @@
 // the session's earlier writes, a write for its earlier reads, and everything for a clear.
 
 import type { Bytes } from '@partyd/shared'
+import { AtomicWrite, type OnDecided } from '../store/atomic-write.js'
 import type { CommitQueue, Write } from '../store/commit-queue.js'
 import { ForeseenRead } from '../store/foreseen-read.js'
 import type { ClearProgress } from '../store/session-records.js'
@@ -11,13 +12,14 @@ import {
   ClearWrite,
   DataWrite,
   type OnCommitted,
+  type Pairs,
   type SequencePlace
 } from '../store/writes.js'
 
 /** An operation that waits for those before it. A clear is both: it reads first and then writes. */
 type HeldOperation =
   | { readonly kind: 'read'; readonly run: () => void }
-  | { readonly kind: 'write'; readonly write: DataWrite }
+  | { readonly kind: 'write'; readonly write: Write }
   | { readonly kind: 'clear'; readonly write: ClearWrite }
 
 export class SessionOrder {
@@ -84,7 +86,7 @@ export class SessionOrder {
    * @param result other than `ok` for a write that was refused.
    */
   write(
-    pairs: readonly (Buffer | undefined)[],
+    pairs: Pairs,
     sync: boolean,
     place: SequencePlace | undefined,
     result: number,
@@ -95,6 +97,26 @@ export class SessionOrder {
       onCommitted()
       this.#onCommitted()
     })
+    this.#submit(write)
+  }
+
+  /** @param checks as the pairs of a write; a missing value: there must be no such key. */
+  atomic(
+    checks: Pairs,
+    pairs: Pairs,
+    sync: boolean,
+    place: SequencePlace | undefined,
+    onDecided: OnDecided
+  ): void {
+    const write = new AtomicWrite(checks, pairs, sync, place, (result, error) => {
+      this.#pendingBytes -= write.bytes
+      onDecided(result, error)
+      this.#onCommitted()
+    })
+    this.#submit(write)
+  }
+
+  #submit(write: Write): void {
     this.#pendingBytes += write.bytes
     if (this.#held.length === 0 && this.#clearing === undefined) this.#enqueue(write)
     else this.#hold({ kind: 'write', write })

@@ -15,7 +15,7 @@ import {
 } from '@partyd/shared'
 import { isHidden } from '../store/key-space.js'
 import type { SequencePlace } from '../store/writes.js'
-import { readPairs, readRange, readSnapshotNumber } from './request-fields.js'
+import { readAtomic, readPairs, readRange, readSnapshotNumber } from './request-fields.js'
 import type { SessionContext } from './session-context.js'
 
 export class SessionWrites {
@@ -54,7 +54,9 @@ export class SessionWrites {
     }
     const flags = reader.uint8()
     if (kind === KIND.clear) return this.#clear(reader, flags, place)
-    this.#write(id, kind, readPairs(reader), this.#isSync(flags), place)
+    const sync = this.#isSync(flags)
+    if (kind === KIND.atomic) return this.#atomic(reader, sync, place)
+    this.#write(id, kind, readPairs(reader), sync, place)
   }
 
   #isSync(flags: number): boolean {
@@ -77,8 +79,9 @@ export class SessionWrites {
     order.read(() => {
       const result = state?.resultOf(sequence) ?? RESULT.ok
       const error = resultError(result, OPERATION_NAMES[kind] ?? 'write')
-      if (error === undefined) answers.done(id)
-      else answers.error(id, kind, error)
+      if (error !== undefined) answers.error(id, kind, error)
+      else if (kind === KIND.atomic) answers.decided(id, result)
+      else answers.done(id)
     })
   }
 
@@ -96,6 +99,19 @@ export class SessionWrites {
     order.write(refusal === undefined ? pairs : [], sync, place, result, () =>
       this.#answer(id, kind, refusal)
     )
+  }
+
+  #atomic(reader: FrameReader, sync: boolean, place: SequencePlace | undefined): void {
+    const { id, kind } = reader
+    const { order, answers, channel } = this.#session
+    const { checks, pairs } = readAtomic(reader)
+    // Refused like any other write, whatever its checks would say.
+    if (findHiddenKey(pairs) !== undefined) return this.#write(id, kind, pairs, sync, place)
+    order.atomic(checks, pairs, sync, place, (result, error) => {
+      if (error !== undefined) return this.#answer(id, kind, error)
+      answers.decided(id, result)
+      channel.resume()
+    })
   }
 
   #clear(reader: FrameReader, flags: number, place: SequencePlace | undefined): void {

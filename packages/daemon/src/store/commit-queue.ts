@@ -35,6 +35,10 @@ export interface Write {
 export interface CommitQueueOwner {
   /** Reads issued before the next batch must be on their way before it is written. */
   beforeBatch(): void
+  /** Finds out for each write of the batch that rests on checks whether they hold. */
+  decide(group: readonly Write[]): Promise<void>
+  /** The batch is in the database, and nobody has been told. */
+  afterBatch(group: readonly Write[]): void
   /** LevelDB failed to write a batch. Nothing of it has been answered, and nothing will be written any more. */
   onWriteFailed(error: Error): void
 }
@@ -98,7 +102,7 @@ export class CommitQueue {
 
   /** @returns whether there may be another batch. */
   async #writeBatch(group: readonly Write[]): Promise<boolean> {
-    for (const write of group) await write.prepare?.(this.#database)
+    if (!this.#current.isForeseeable) await this.#prepare(group)
     this.#owner.beforeBatch()
     if (group.some(isWriting) && !(await this.#write(group))) return false
     for (const write of group) {
@@ -106,6 +110,12 @@ export class CommitQueue {
       if (rest !== undefined) this.#waiting.push(rest)
     }
     return true
+  }
+
+  /** Some of these have to look at the database before it is known what they will do. */
+  async #prepare(group: readonly Write[]): Promise<void> {
+    for (const write of group) await write.prepare?.(this.#database)
+    await this.#owner.decide(group)
   }
 
   async #write(group: readonly Write[]): Promise<boolean> {
@@ -120,6 +130,7 @@ export class CommitQueue {
       return false
     }
     for (const owner of owners) owner.onRecordCommitted()
+    this.#owner.afterBatch(group)
     return true
   }
 

@@ -35,6 +35,17 @@ export function boundRange(range: Range): Range {
   return { ...lower, lte: HIDDEN_PREFIX }
 }
 
+/** Whether a key is in a range that {@link boundRange} has returned. */
+export function isWithin({ gt, gte, lt, lte }: Range, key: Buffer): boolean {
+  if (lte !== undefined) {
+    if (key.compare(lte) > 0) return false
+  } else if (lt !== undefined && key.compare(lt) >= 0) {
+    return false
+  }
+  if (gte !== undefined) return key.compare(gte) >= 0
+  return gt === undefined || key.compare(gt) > 0
+}
+
 /** The bound of a range that has no other, moved before the hidden keys. */
 export function boundKey(key: Buffer): Buffer {
   return isHidden(key) ? HIDDEN_PREFIX : key

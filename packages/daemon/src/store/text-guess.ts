@@ -3,6 +3,8 @@
 // written: decoding and encoding give back the same bytes. What is not UTF-8 comes with U+FFFD in the
 // place of the bytes that are wrong, so that it can be told and is read again.
 
+import type { Bytes } from '@partyd/shared'
+
 /** Longer text costs more to decode than its bytes cost to copy. In UTF-16 units. */
 const TEXT_LENGTH_MAX = 64 * 1024
 /** After one that is not text, so many are read as bytes at once. */
@@ -38,4 +40,9 @@ export class TextGuess {
 /** Whether a value is so long that its bytes are better left as they are. */
 export function isLong(value: Uint8Array | undefined): boolean {
   return value !== undefined && value.length > TEXT_LENGTH_MAX
+}
+
+/** The bytes of what was read in either form. */
+export function toBuffer(data: Bytes): Buffer {
+  return typeof data === 'string' ? Buffer.from(data) : (data as Buffer)
 }

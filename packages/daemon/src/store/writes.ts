@@ -6,9 +6,13 @@ import type { Batch, Database, Snapshot } from './database.js'
 import { type Range, rangeBehind } from './key-space.js'
 import { explainSnapshot } from './lost-snapshot.js'
 import type { ClearProgress } from './session-records.js'
+import { toBuffer } from './text-guess.js'
 
 /** Told once, when the write is in the database, or when it could not be prepared. */
 export type OnCommitted = (error?: Error) => void
+
+/** Key, value, key, value, …; a missing value deletes the key. */
+export type Pairs = readonly (Buffer | undefined)[]
 
 /** The place of a write in its session's sequence. */
 export interface SequencePlace {
@@ -28,14 +32,14 @@ export interface SequencedSession extends RecordOwner {
 export class DataWrite implements Write {
   readonly sync: boolean
   readonly bytes: number
-  readonly pairs: readonly (Buffer | undefined)[]
+  readonly pairs: Pairs
   readonly #place: SequencePlace | undefined
   readonly #result: number
   readonly #onCommitted: OnCommitted
 
   /** @param result other than `ok` for a write that was refused: then it has a place, but no pairs. */
   constructor(
-    pairs: readonly (Buffer | undefined)[],
+    pairs: Pairs,
     sync: boolean,
     place: SequencePlace | undefined,
     result: number,
@@ -46,9 +50,7 @@ export class DataWrite implements Write {
     this.#place = place
     this.#result = result
     this.#onCommitted = onCommitted
-    let bytes = 0
-    for (const part of pairs) bytes += part?.length ?? 0
-    this.bytes = bytes
+    this.bytes = sumBytes(pairs)
   }
 
   get owner(): RecordOwner | undefined {
@@ -60,18 +62,27 @@ export class DataWrite implements Write {
   }
 
   fill(batch: Batch): void {
-    const { pairs } = this
-    for (let index = 0; index < pairs.length; index += 2) {
-      const key = pairs[index] as Buffer
-      const value = pairs[index + 1]
-      if (value === undefined) batch.del(key)
-      else batch.put(key, value)
-    }
+    fillPairs(batch, this.pairs)
     this.#place?.session.include(this.#place.sequence, this.#result)
   }
 
   onCommitted(): undefined {
     this.#onCommitted()
+  }
+}
+
+export function sumBytes(pairs: Pairs): number {
+  let bytes = 0
+  for (const part of pairs) bytes += part?.length ?? 0
+  return bytes
+}
+
+export function fillPairs(batch: Batch, pairs: Pairs): void {
+  for (let index = 0; index < pairs.length; index += 2) {
+    const key = pairs[index] as Buffer
+    const value = pairs[index + 1]
+    if (value === undefined) batch.del(key)
+    else batch.put(key, value)
   }
 }
 
@@ -101,7 +112,8 @@ export class ClearWrite implements Write {
   readonly #onCommitted: OnCommitted
   #range: Range
   #remaining: number
-  #keys: readonly Bytes[] = []
+  /** Undefined between its steps. */
+  #keys: readonly Bytes[] | undefined
   #status: 'clearing' | 'ended' | 'cancelled' = 'clearing'
   /** The last key deleted in an earlier step. */
   #cursor: Buffer | undefined
@@ -126,6 +138,10 @@ export class ClearWrite implements Write {
 
   get owner(): RecordOwner | undefined {
     return this.#place?.session
+  }
+
+  get pairs(): Pairs | undefined {
+    return this.#keys?.flatMap((key) => [toBuffer(key), undefined])
   }
 
   /** Ends it after the step under way; its record tells where to go on. */
@@ -164,7 +180,7 @@ export class ClearWrite implements Write {
       const wanted = Math.min(this.#remaining, LIMITS.clearKeysMax)
       const { entries, ended } = await scan.step(wanted)
       this.#keys = entries.map(([key]) => key)
-      this.#remaining -= this.#keys.length
+      this.#remaining -= entries.length
       if (ended || this.#remaining === 0) this.#status = 'ended'
     } finally {
       await scan.close()
@@ -172,7 +188,7 @@ export class ClearWrite implements Write {
   }
 
   fill(batch: Batch): void {
-    for (const key of this.#keys) batch.del(key)
+    for (const key of this.#keys ?? []) batch.del(key)
     if (this.#place === undefined) return
     const { session, sequence } = this.#place
     const cursor = this.#lastKey
@@ -185,6 +201,7 @@ export class ClearWrite implements Write {
 
   onCommitted(): Write | undefined {
     const cursor = this.#lastKey
+    this.#keys = undefined
     if (this.#isDone || this.#status === 'cancelled' || cursor === undefined) {
       this.#onCommitted(this.#error)
       return undefined
@@ -196,8 +213,8 @@ export class ClearWrite implements Write {
 
   /** The last key that the step deletes. */
   get #lastKey(): Buffer | undefined {
-    const last = this.#keys.at(-1)
-    return typeof last === 'string' ? Buffer.from(last) : (last as Buffer | undefined)
+    const last = this.#keys?.at(-1)
+    return last === undefined ? undefined : toBuffer(last)
   }
 
   /** Without its snapshot it cannot go on. Whoever asked for it should know where it ended. */

@@ -8,7 +8,7 @@ import type { DaemonMode } from '../rendezvous.js'
 export const PROTOCOL_VERSIONS: readonly [number, number] = [1, 1]
 
 /** Optional parts of the protocol that this code speaks. A peer uses only what both name. */
-export const FEATURES: readonly string[] = ['hasMany', 'snapshots', 'properties']
+export const FEATURES: readonly string[] = ['hasMany', 'snapshots', 'properties', 'atomic', 'watch']
 
 /** Kinds of frames. Below 0x80 a client sends them, from 0x80 on the daemon. */
 export const KIND = {
@@ -28,6 +28,7 @@ export const KIND = {
   batch: 0x22,
   clear: 0x23,
   skip: 0x24,
+  atomic: 0x25,
 
   iteratorOpen: 0x30,
   iteratorNext: 0x31,
@@ -41,6 +42,9 @@ export const KIND = {
   compactRange: 0x43,
   getProperty: 0x44,
 
+  watchOpen: 0x50,
+  watchClose: 0x51,
+
   welcome: 0x80,
   error: 0x81,
   done: 0x82,
@@ -51,7 +55,9 @@ export const KIND = {
   entries: 0x87,
   info: 0x88,
   goodbye: 0x89,
-  generation: 0x8a
+  generation: 0x8a,
+  changes: 0x8b,
+  watchReset: 0x8c
 } as const
 
 /** Names of operations, as errors carry them. */
@@ -69,6 +75,7 @@ export const OPERATION_NAMES: Readonly<Record<number, string>> = {
   [KIND.batch]: 'batch',
   [KIND.clear]: 'clear',
   [KIND.skip]: 'skip',
+  [KIND.atomic]: 'atomic',
   [KIND.iteratorOpen]: 'iterator',
   [KIND.iteratorNext]: 'iterator',
   [KIND.iteratorSeek]: 'iterator',
@@ -77,12 +84,14 @@ export const OPERATION_NAMES: Readonly<Record<number, string>> = {
   [KIND.snapshotClose]: 'snapshot',
   [KIND.approximateSize]: 'approximateSize',
   [KIND.compactRange]: 'compactRange',
-  [KIND.getProperty]: 'getProperty'
+  [KIND.getProperty]: 'getProperty',
+  [KIND.watchOpen]: 'watch',
+  [KIND.watchClose]: 'watch'
 }
 
 /** Whether frames of this kind carry a sequence number. */
 export function isWrite(kind: number): boolean {
-  return kind >= KIND.put && kind <= KIND.skip
+  return kind >= KIND.put && kind <= KIND.atomic
 }
 
 /** Where a write frame, counted from its first byte, has its sequence number and its settledThrough. */
@@ -110,6 +119,8 @@ export const ANSWER_FLAGS = {
   more: 1,
   ended: 2
 } as const
+/** Of a change: put, or else del; the last one of its write that the watch sees. */
+export const CHANGE_FLAGS = { put: 1, last: 2 } as const
 export const RANGE_FLAGS = { gt: 1, gte: 2, lt: 4, lte: 8 } as const
 
 /** A missing value among others. */

@@ -4,10 +4,11 @@
 import { LevelError, PartyError } from '../errors.js'
 import { RESULT } from './message.js'
 
-/** The error that a result code stands for; undefined for plain success. */
+/** The error that a result code stands for; undefined for success, and for an atomic whose checks failed. */
 export function resultError(code: number, operation: string): PartyError | LevelError | undefined {
   switch (code) {
     case RESULT.ok:
+    case RESULT.checkFailed:
       return undefined
     case RESULT.reservedKey:
       return new PartyError(
