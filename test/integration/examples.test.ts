@@ -110,6 +110,47 @@ describe('parallel-tests.js', () => {
   })
 })
 
+describe('job-queue.js', () => {
+  it('does every job once, also that of the worker that is killed', async () => {
+    const lines = await run('job-queue.js', [locations.create()])
+    expect(lines.at(-1)).toBe('12 jobs are done, each of them once')
+    const killed = lines.find((line) => line.startsWith('$ kill -9'))?.split(' ')[3]
+    expect(lines.find((line) => line.includes(' takes '))).toContain(`${killed} takes job`)
+    const done = lines.filter((line) => line.includes('has done')).map((line) => line.slice(-2))
+    const all = Array.from({ length: 12 }, (_, n) => String(n + 1).padStart(2, '0'))
+    expect(done.sort()).toEqual(all)
+  })
+
+  it('does every job once when the daemon is killed, too', async () => {
+    const location = locations.create()
+    const queue = start('job-queue.js', [location])
+    for (const count of [4, 10]) {
+      await queue.printed((lines) => lines.length > count)
+      await killDaemon(location)
+    }
+    await queue.succeeded()
+    expect(queue.lines.at(-1)).toBe('12 jobs are done, each of them once')
+  })
+})
+
+describe('live-view.js', () => {
+  it('shows what other processes write, before and after the daemon is killed', async () => {
+    const env = { DATA: locations.create() }
+    const views = [start('live-view.js', [], env), start('live-view.js', [], env)]
+    const show = (line: string): Promise<unknown> =>
+      Promise.all(views.map((view) => view.printed((lines) => lines.at(-1) === line)))
+    await show('nothing yet')
+    await run('live-view.js', ['put', 'apple', '3'], env)
+    await show('apple 3')
+    await run('live-view.js', ['put', 'pear', '4'], env)
+    await show('apple 3, pear 4')
+    await killDaemon(env.DATA)
+    await run('live-view.js', ['del', 'apple'], env)
+    await show('pear 4')
+    for (const { stderr } of views) expect(stderr).toBe('')
+  })
+})
+
 it('every example is run', () => {
   const names = readdirSync(EXAMPLES).filter((name) => name.endsWith('.js'))
   expect([...started].sort()).toEqual(names.sort())
