@@ -36,7 +36,7 @@ export class ManyLevelFacade {
 
   constructor(engine: Engine) {
     this.#engine = engine
-    this.#order = new SessionOrder(engine.commitQueue)
+    this.#order = new SessionOrder(engine)
   }
 
   /** Resolves when every operation has been answered. */

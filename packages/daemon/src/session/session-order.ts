@@ -5,6 +5,7 @@ import type { Bytes } from '@partyd/shared'
 import { AtomicWrite, type OnDecided } from '../store/atomic-write.js'
 import type { CommitQueue, Write } from '../store/commit-queue.js'
 import { ForeseenRead } from '../store/foreseen-read.js'
+import type { ReadPath } from '../store/read-path.js'
 import type { ClearProgress } from '../store/session-records.js'
 import type { WriteGroup } from '../store/write-group.js'
 import {
@@ -15,15 +16,17 @@ import {
   type Pairs,
   type SequencePlace
 } from '../store/writes.js'
+import type { Engine } from './engine.js'
 
 /** An operation that waits for those before it. A clear is both: it reads first and then writes. */
 type HeldOperation =
-  | { readonly kind: 'read'; readonly run: () => void }
+  | { readonly kind: 'read'; readonly run: () => void; readonly foresee?: (() => void) | undefined }
   | { readonly kind: 'write'; readonly write: Write }
   | { readonly kind: 'clear'; readonly write: ClearWrite }
 
 export class SessionOrder {
   readonly #queue: CommitQueue
+  readonly #readPath: ReadPath
   /** Writes in the commit queue, and reads among them. */
   #uncommitted = 0
   #pendingBytes = 0
@@ -35,18 +38,14 @@ export class SessionOrder {
   #status: 'open' | 'retired' = 'open'
   #whenCommitted: (() => void)[] = []
 
-  constructor(queue: CommitQueue) {
-    this.#queue = queue
+  constructor({ commitQueue, readPath }: Pick<Engine, 'commitQueue' | 'readPath'>) {
+    this.#queue = commitQueue
+    this.#readPath = readPath
   }
 
   /** Whether a read may run at once. */
   get isReadable(): boolean {
     return this.#uncommitted === 0 && this.#held.length === 0
-  }
-
-  /** Whether nothing keeps a read but writes in the queue of which it is known what they will do. */
-  get isForeseeable(): boolean {
-    return this.#lastGroup !== undefined && this.#held.length === 0 && this.#queue.isForeseeable
   }
 
   /** Operations that are not done, but for reads under way. */
@@ -59,14 +58,20 @@ export class SessionOrder {
     return this.#pendingBytes
   }
 
-  read(run: () => void): void {
-    if (this.isReadable) run()
-    else this.#hold({ kind: 'read', run })
+  /**
+   * @param run when it is its turn.
+   * @param foresee instead, as soon as nothing keeps it but writes of which it is known what they
+   * will do. It calls `foresee` here.
+   */
+  read(run: () => void, foresee?: () => void): void {
+    const operation = { kind: 'read', run, foresee } as const
+    if (this.#held.length === 0 && this.#mayGo(operation)) this.#start(operation)
+    else this.#hold(operation)
   }
 
   /**
-   * Reads what will be there when the writes in the queue are, only while `isForeseeable`. So the
-   * read does not keep later writes out of their batch.
+   * Reads what will be there when the writes in the queue are, so that the read does not keep later
+   * writes out of their batch. To be called by `read` only.
    */
   foresee(
     key: Buffer,
@@ -169,13 +174,31 @@ export class SessionOrder {
 
   /** Lets go of what has waited long enough, in order. */
   #release(): void {
-    for (let held = this.#held[0]; held !== undefined; held = this.#held[0]) {
-      if (this.#clearing !== undefined) return
-      if (held.kind !== 'write' && this.#uncommitted > 0) return
+    for (let held = this.#held[0]; held !== undefined && this.#mayGo(held); held = this.#held[0]) {
       this.#held.shift()
-      if (held.kind === 'clear') this.#clearing = held.write
-      if (held.kind === 'read') held.run()
-      else this.#enqueue(held.write)
+      this.#start(held)
+    }
+  }
+
+  #mayGo(operation: HeldOperation): boolean {
+    if (this.#clearing !== undefined) return false
+    if (operation.kind === 'write' || this.#uncommitted === 0) return true
+    return operation.kind === 'read' && operation.foresee !== undefined && this.#isForeseeable
+  }
+
+  get #isForeseeable(): boolean {
+    return this.#lastGroup !== undefined && this.#queue.isForeseeable && this.#readPath.isQuick
+  }
+
+  #start(operation: HeldOperation): void {
+    switch (operation.kind) {
+      case 'read':
+        return this.#uncommitted === 0 ? operation.run() : operation.foresee?.()
+      case 'clear':
+        this.#clearing = operation.write
+        return this.#enqueue(operation.write)
+      case 'write':
+        return this.#enqueue(operation.write)
     }
   }
 }

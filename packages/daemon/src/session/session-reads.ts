@@ -34,15 +34,17 @@ export class SessionReads {
 
   onGet(reader: FrameReader): void {
     const { id } = reader
-    const { engine, order, answers } = this.#session
+    const { order, answers } = this.#session
     const flags = reader.uint8()
     if ((flags & READ_FLAGS.snapshot) !== 0) return this.#onSnapshotGet(reader, flags)
     const fillCache = fillsCache(flags)
     const key = reader.tail()
     if (isHidden(key)) return answers.value(id, undefined)
-    if (order.isReadable) this.#get(id, key, fillCache)
-    else if (order.isForeseeable && engine.readPath.mayReadNow) this.#foresee(id, key, fillCache)
-    else order.read(() => this.#get(id, key, fillCache))
+    if (order.isReadable) return this.#get(id, key, fillCache)
+    order.read(
+      () => this.#get(id, key, fillCache),
+      () => this.#foresee(id, key, fillCache)
+    )
   }
 
   #get(id: number, key: Buffer, fillCache: boolean): void {

@@ -15,9 +15,11 @@ export interface QueuedRead {
 
 /** How long the event loop may be spent on reads per turn: a thousand cached ones, or a few of the disk's. */
 const TURN_BUDGET_MS = 4
-/** A single read longer than this came from the disk, unless we were kept from the processor. */
+/** A read longer than this waited: for the disk, for the processor, or for the thread that writes. */
 const SLOW_READ_MS = 1
-/** After one that came from the disk the next ones will too: so long the thread pool reads them. */
+/** Slow reads within so many of each other are usual, and not one that a compaction happened to meet. */
+const SLOW_READS_APART = 32
+/** After reads that came from the disk the next ones will too: so long the thread pool reads them. */
 const SLOW_PAUSE_MS = 1000
 /** Keys of one getMany: enough to share its cost, few enough to spread over the pool's threads. */
 const GROUP_KEYS = 64
@@ -29,6 +31,7 @@ export class ReadPath {
   #queue: QueuedRead[] = []
   #spentMs = 0
   #pausedUntil = 0
+  #readsSinceSlow = SLOW_READS_APART
   /** Page faults and reads that went to the disk, at the last look. */
   #diskWaits = 0
   #turnScheduled = false
@@ -42,7 +45,12 @@ export class ReadPath {
 
   /** Whether `readNow` may be called: nothing older waits, and the turn has time left. */
   get mayReadNow(): boolean {
-    return this.#queue.length === 0 && this.#spentMs < TURN_BUDGET_MS && this.#pausedUntil === 0
+    return this.#queue.length === 0 && this.#spentMs < TURN_BUDGET_MS && this.isQuick
+  }
+
+  /** Whether what is read comes from memory, as far as can be told. */
+  get isQuick(): boolean {
+    return this.#pausedUntil === 0
   }
 
   /** How many values may be read at a time without holding more than `bytes` of them. */
@@ -118,10 +126,15 @@ export class ReadPath {
   /** @param ms that one of `count` reads has taken. */
   #account(ms: number, count = 1): void {
     this.#spentMs += ms * count
-    if (ms > SLOW_READ_MS && this.#hasTouchedDisk()) {
-      this.#pausedUntil = performance.now() + SLOW_PAUSE_MS
-    }
+    this.#readsSinceSlow += count
+    if (ms > SLOW_READ_MS) this.#onSlow()
     this.#scheduleTurn()
+  }
+
+  #onSlow(): void {
+    const isUsual = this.#readsSinceSlow < SLOW_READS_APART
+    if (this.#hasTouchedDisk() && isUsual) this.#pausedUntil = performance.now() + SLOW_PAUSE_MS
+    this.#readsSinceSlow = 0
   }
 
   /** Whether this process has waited for the disk since the last look; of a busy processor it knows nothing. */
