@@ -135,15 +135,24 @@ export class Database {
     const asBytes: ReadOptions = { ...BUFFERS, fillCache, snapshot }
     const asText: ReadOptions = { ...asBytes, valueEncoding: 'utf8' }
     return (key) => {
-      if (this.#valueGuess.guess()) {
-        const text = this.#unchecked._getSync(key, asText) as string | undefined
-        if (text === undefined || isPlainText(text)) return text
-        this.#valueGuess.onBytes()
-      }
+      const text = this.#valueGuess.guess() ? this.#readText(key, asText) : null
+      if (text !== null) return text
       const value = this.#unchecked._getSync(key, asBytes) as Buffer | undefined
       if (isLong(value)) this.#valueGuess.onBytes()
       return value
     }
+  }
+
+  /** @returns undefined if there is no such key, null if its value is not text or cannot be read as such. */
+  #readText(key: Buffer, options: ReadOptions): string | undefined | null {
+    try {
+      const text = this.#unchecked._getSync(key, options) as string | undefined
+      if (text === undefined || isPlainText(text)) return text
+    } catch {
+      // A string has a longest length. If it is anything else, reading the bytes will tell.
+    }
+    this.#valueGuess.onBytes()
+    return null
   }
 
   /** @param snapshot to read from, here and below, instead of from what is there now. */
