@@ -209,6 +209,8 @@ export class PartyIterator extends AbstractIterator<Database, unknown, unknown> 
     this.#ahead = this.#demand(this.#demandBytes(), COUNT_MAX, chunk)
     // Whoever needs the chunk hears of the error; until then nobody does.
     this.#ahead.catch(() => {})
+    // The entries at hand may all be consumed before this turn ends.
+    this.#requests.flush()
   }
 
   /** Asks for entries behind those of `chunk`, and never for more than the limit leaves. */

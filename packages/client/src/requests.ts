@@ -114,6 +114,11 @@ export class Requests {
     return number !== 0 && (number !== this.#linkNumber || this.#status !== 'sending')
   }
 
+  /** Sends at once what this turn has gathered: a turn that never awaits the daemon may be long. */
+  flush(): void {
+    this.#channel?.flush()
+  }
+
   /** A number for an iterator or a snapshot: none is used twice. */
   createIteratorId(): number {
     const id = this.#nextIteratorId

@@ -30,6 +30,8 @@ export interface IteratorOwner {
 
 /** What to expect of an entry before one has been seen. */
 const ENTRY_BYTES = 128
+/** Whoever reads so many entries in one step will want the next step too. */
+const LONG_STEP_ENTRIES = 256
 /** What is left of a frame for entries, behind the flags and the count of an answer. */
 const ENTRIES_BYTES_MAX = LIMITS.frameBytesMax - FRAME_HEADER_BYTES - 5
 
@@ -126,7 +128,7 @@ export class PartyIterator implements Scan {
     const scan = this.#scan as DatabaseScan
     const command = this.#commands.shift()
     if (command?.kind === 'seek') {
-      scan.seek(command.target)
+      await scan.seek(command.target)
       this.#ended = false
       this.#heldBack = undefined
     } else if (command !== undefined) {
@@ -205,6 +207,7 @@ export class PartyIterator implements Scan {
       if (step === undefined) break
       bytes += this.#take(step, entries)
       if (!isAlone() || this.#isClosed) break
+      if (step.entries.length >= LONG_STEP_ENTRIES) scan.readAhead(LIMITS.scanStepEntries)
     }
     // Only the last one can be that large. It fits a frame, but not together with others.
     if (entries.length > 1 && bytes > ENTRIES_BYTES_MAX) this.#heldBack = entries.pop()

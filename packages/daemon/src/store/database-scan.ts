@@ -47,6 +47,8 @@ export class DatabaseScan {
   #lastKey: string | undefined
   /** Where it was sought and has not been read since. */
   #target: Buffer | undefined
+  /** A step that was read before it was asked for. */
+  #ahead: Promise<ScanStep> | undefined
 
   /**
    * @param guess whether it will find text.
@@ -62,6 +64,28 @@ export class DatabaseScan {
   }
 
   async step(entriesMax: number): Promise<ScanStep> {
+    const ahead = this.#ahead
+    this.#ahead = undefined
+    const step = await (ahead ?? this.#read(entriesMax))
+    return step.entries.length > entriesMax ? this.#split(step, entriesMax) : step
+  }
+
+  /** Has the thread pool read the next step while the last one is being dealt with. */
+  readAhead(entriesMax: number): void {
+    if (this.#ahead !== undefined) return
+    this.#ahead = this.#read(entriesMax)
+    this.#ahead.catch(() => {}) // The next step will tell.
+  }
+
+  /** What is too much for this step is the next one. */
+  #split({ entries, bytes, ended }: ScanStep, count: number): ScanStep {
+    const firstBytes = Math.round((bytes * count) / entries.length)
+    const rest = { entries: entries.slice(count), bytes: bytes - firstBytes, ended }
+    this.#ahead = Promise.resolve(rest)
+    return { entries: entries.slice(0, count), bytes: firstBytes, ended: false }
+  }
+
+  async #read(entriesMax: number): Promise<ScanStep> {
     const text = this.#format === 'utf8' ? await this.#readText(entriesMax) : undefined
     if (text === undefined) await this.#turnToBytes()
     const entries = text ?? (await this.#source.nextv(entriesMax))
@@ -118,7 +142,8 @@ export class DatabaseScan {
     return bytes
   }
 
-  seek(target: Buffer): void {
+  async seek(target: Buffer): Promise<void> {
+    await this.#dropAhead()
     this.#lastKey = undefined
     this.#target = target
     this.#seek(target)
@@ -128,7 +153,14 @@ export class DatabaseScan {
     this.#source.seek(boundSeek(target, this.#options.range), { keyEncoding: 'buffer' })
   }
 
+  /** What is read ahead may be on the way to another source: that has to be waited for. */
+  async #dropAhead(): Promise<void> {
+    await this.#ahead?.catch(() => {})
+    this.#ahead = undefined
+  }
+
   async close(): Promise<void> {
+    await this.#dropAhead()
     await this.#source.close()
     await this.#onClose()
   }
