@@ -15,7 +15,7 @@ import {
   ProtocolError,
   TIMES
 } from '@partyd/shared'
-import { ConnectAttempt, type Link } from './connector.js'
+import { ConnectAttempt, type Link } from './connecting/connector.js'
 import { compareOptions } from './daemon-options.js'
 import { Liveness, type LivenessOwner } from './liveness.js'
 import { connectionLost, daemonLost, inDoubt, unreachable } from './operation-errors.js'

@@ -1,7 +1,7 @@
 // Whether a daemon that was found was opened with the options that this client would have given it.
 
 import { type DatabaseOptions, PartyError } from '@partyd/shared'
-import type { Link } from './connector.js'
+import type { Link } from './connecting/connector.js'
 
 /** They say what an open is to do, and the daemon has long been open. */
 const OPENING: readonly string[] = ['createIfMissing', 'errorIfExists']

@@ -7,7 +7,7 @@ import { resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
 import { fromWireError, PartyError, parseStartReport } from '@partyd/shared'
-import { spawnDaemonProgram } from './daemon-program.js'
+import { spawnDaemonProgram } from './connecting/daemon-program.js'
 import type { SpawnOptions } from './options.js'
 
 /** How to run `partyd destroy` or `partyd repair`. */

@@ -1,7 +1,7 @@
 // Errors of operations that cannot be carried out, each with the operation, the daemon and the cause.
 
 import { LevelError, OPERATION_NAMES, PartyError } from '@partyd/shared'
-import type { Link } from './connector.js'
+import type { Link } from './connecting/connector.js'
 import type { Request } from './request.js'
 import type { Verdict } from './session.js'
 

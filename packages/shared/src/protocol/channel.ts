@@ -3,7 +3,7 @@
 
 import type { Socket } from 'node:net'
 import { LIMITS } from '../limits.js'
-import { FrameReader } from './frame.js'
+import { FrameReader } from './frame-reader.js'
 
 /** What a channel tells its owner. */
 export interface ChannelOwner {

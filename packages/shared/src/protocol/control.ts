@@ -3,7 +3,7 @@
 import type { Socket } from 'node:net'
 import { fromWireError, type WireError } from '../errors.js'
 import { Channel } from './channel.js'
-import { FrameWriter } from './frame.js'
+import { FrameWriter } from './frame-writer.js'
 import { KIND, parseObject } from './message.js'
 
 /**

@@ -4,7 +4,8 @@ import { randomBytes } from 'node:crypto'
 import { connect, type Socket } from 'node:net'
 import { fromWireError, PartyError, ProtocolError, type WireError } from '../errors.js'
 import { LIMITS } from '../limits.js'
-import { FrameReader, FrameWriter } from './frame.js'
+import { FrameReader } from './frame-reader.js'
+import { FrameWriter } from './frame-writer.js'
 import {
   FEATURES,
   type Hello,

@@ -4,7 +4,7 @@
 import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process'
 import { createRequire } from 'node:module'
 import { homedir } from 'node:os'
-import type { SpawnOptions } from './options.js'
+import type { SpawnOptions } from '../options.js'
 
 /** @param args what follows `partyd` on the command line. */
 export function spawnDaemonProgram(

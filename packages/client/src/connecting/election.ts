@@ -2,9 +2,9 @@
 // one process of the location, and not too often.
 
 import { type DialResult, findHold, type LevelError, LIMITS, TIMES } from '@partyd/shared'
+import type { ResolvedOptions } from '../options.js'
 import type { Deadline } from './deadline.js'
 import { type LaunchResult, launchDaemon } from './launcher.js'
-import type { ResolvedOptions } from './options.js'
 import { acquireSpawnLock } from './spawn-lock.js'
 import { findStartPause, recordCrash, recordLocked } from './start-record.js'
 

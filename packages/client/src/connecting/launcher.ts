@@ -15,8 +15,8 @@ import {
   TIMES,
   toDaemonArguments
 } from '@partyd/shared'
+import type { ResolvedOptions } from '../options.js'
 import { spawnDaemonProgram } from './daemon-program.js'
-import type { ResolvedOptions } from './options.js'
 
 /** What became of a daemon we started. */
 export type LaunchResult =

@@ -22,10 +22,10 @@ import {
   resolveLocation,
   TIMES
 } from '@partyd/shared'
+import type { ResolvedOptions } from '../options.js'
 import { Backoff } from './backoff.js'
 import { Deadline } from './deadline.js'
 import { Election } from './election.js'
-import type { ResolvedOptions } from './options.js'
 
 /** A connection whose hello has been answered. */
 export interface Link extends Dialled {
