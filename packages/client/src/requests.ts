@@ -11,11 +11,10 @@ import {
   KIND,
   LIMITS,
   ProtocolError,
-  parseObject,
+  parseWireError,
   RESULT,
   resultError,
   SEQUENCE_OFFSET,
-  type WireError,
   writeUint32At
 } from '@partyd/shared'
 import { decodeDone } from './answers.js'
@@ -414,6 +413,6 @@ function settledValue(kind: number, result: number): boolean | undefined {
 
 /** The error in an answer, or, unasked, about the whole connection. */
 export function decodeError(reader: FrameReader, kind: number): Error {
-  const wire = parseObject(reader.tailText(), 'error') as unknown as WireError
+  const wire = parseWireError(reader.tailText())
   return fromWireError({ ...wire, operation: wire.operation ?? operationName(kind) })
 }

@@ -92,17 +92,15 @@ export class DatabaseScan {
     return this.#describe(entries, entriesMax)
   }
 
-  /** @returns undefined for what is not text, or cannot be read as such. */
+  /**
+   * @returns undefined for what is not text. An error is LevelDB's own and final: it comes at the end
+   * of a range for whatever was unreadable in it, and another source might begin behind that.
+   */
   async #readText(entriesMax: number): Promise<Entry[] | undefined> {
     const { values } = this.#options
-    let entries: Entry[]
-    try {
-      entries = await this.#source.nextv(entriesMax)
-      for (const [key, value] of entries as [string, string][]) {
-        if (!isPlainText(key) || (values && !isPlainText(value))) return undefined
-      }
-    } catch {
-      return undefined // A string has a longest length. If it is anything else, bytes will tell.
+    const entries = await this.#source.nextv(entriesMax)
+    for (const [key, value] of entries) {
+      if (!isPlainText(key) || (values && !isPlainText(value))) return undefined
     }
     this.#lastKey = (entries.at(-1)?.[0] as string | undefined) ?? this.#lastKey
     if (entries.length > 0) this.#target = undefined

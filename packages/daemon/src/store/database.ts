@@ -48,14 +48,18 @@ const TEXT = { name: 'partyd-text', format: 'utf8', encode: same, decode: same }
 export class Batch {
   readonly #batch: AbstractChainedBatch<ClassicDatabase, Buffer, Buffer>
   readonly #unchecked: UncheckedBatch
+  readonly #onLong: () => void
 
-  constructor(batch: AbstractChainedBatch<ClassicDatabase, Buffer, Buffer>) {
+  /** @param onLong told of each value that is better not read as text. */
+  constructor(batch: AbstractChainedBatch<ClassicDatabase, Buffer, Buffer>, onLong: () => void) {
     this.#batch = batch
+    this.#onLong = onLong
     this.#unchecked = batch as unknown as UncheckedBatch
   }
 
   put(key: Bytes, value: Bytes): void {
     this.#unchecked._put(key, value)
+    if (isLong(value)) this.#onLong()
   }
 
   del(key: Bytes): void {
@@ -79,6 +83,10 @@ export class Database {
   /** Whether values read by key, and entries of scans, are text. */
   readonly #valueGuess = new TextGuess(false)
   readonly #scanGuess = new TextGuess(true)
+  readonly #onLong = (): void => {
+    this.#valueGuess.onBytes()
+    this.#scanGuess.onBytes()
+  }
   readonly #readNow: ReadSync
   readonly #readUncached: ReadSync
   /** The compactions that were asked for, one after the other. */
@@ -138,7 +146,7 @@ export class Database {
       const text = this.#valueGuess.guess() ? this.#readText(key, asText) : null
       if (text !== null) return text
       const value = this.#unchecked._getSync(key, asBytes) as Buffer | undefined
-      if (isLong(value)) this.#valueGuess.onBytes()
+      if (isLong(value)) this.#onLong()
       return value
     }
   }
@@ -231,7 +239,7 @@ export class Database {
   }
 
   batch(): Batch {
-    return new Batch(this.#level.batch())
+    return new Batch(this.#level.batch(), this.#onLong)
   }
 
   /** Partyd's own entries under a prefix: few, so they are read at once. */

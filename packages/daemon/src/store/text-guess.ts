@@ -10,9 +10,10 @@ const TEXT_LENGTH_MAX = 64 * 1024
 /** After one that is not text, so many are read as bytes at once. */
 const READS_AS_BYTES = 64
 
-/** Whether a string that was read as UTF-8 surely stands for what is stored, and is worth reading so. */
-export function isPlainText(text: string): boolean {
-  return text.length <= TEXT_LENGTH_MAX && !text.includes('\ufffd')
+/** Whether what was read as UTF-8 surely stands for what is stored, and is worth reading so. */
+export function isPlainText(text: Bytes): boolean {
+  // There is a longest string, and no string for what is longer.
+  return typeof text === 'string' && text.length <= TEXT_LENGTH_MAX && !text.includes('\ufffd')
 }
 
 /** Learns from what was read what the next will be. */
@@ -38,7 +39,7 @@ export class TextGuess {
 }
 
 /** Whether a value is so long that its bytes are better left as they are. */
-export function isLong(value: Uint8Array | undefined): boolean {
+export function isLong(value: Bytes | undefined): boolean {
   return value !== undefined && value.length > TEXT_LENGTH_MAX
 }
 

@@ -1,10 +1,10 @@
 // One question to a daemon on a connection of its own: ping, status or stop.
 
 import type { Socket } from 'node:net'
-import { fromWireError, type WireError } from '../errors.js'
+import { fromWireError } from '../errors.js'
 import { Channel } from './channel.js'
 import { FrameWriter } from './frame-writer.js'
-import { KIND, parseObject } from './message.js'
+import { KIND, parseObject, parseWireError } from './message.js'
 
 /**
  * @param socket on which a hello of mode `control` has been answered; it is closed afterwards.
@@ -14,9 +14,9 @@ export function ask(socket: Socket, kind: number): Promise<Record<string, unknow
   return new Promise((resolve, reject) => {
     const channel = new Channel(socket, {
       onFrame: (reader) => {
-        const answer = parseObject(reader.tailText(), 'control answer')
-        if (reader.kind === KIND.error) reject(fromWireError(answer as unknown as WireError))
-        else resolve(answer)
+        const text = reader.tailText()
+        if (reader.kind === KIND.error) reject(fromWireError(parseWireError(text)))
+        else resolve(parseObject(text, 'control answer'))
         channel.end()
       },
       isSaturated: () => false,

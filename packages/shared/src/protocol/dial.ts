@@ -2,7 +2,7 @@
 
 import { randomBytes } from 'node:crypto'
 import { connect, type Socket } from 'node:net'
-import { fromWireError, PartyError, ProtocolError, type WireError } from '../errors.js'
+import { fromWireError, PartyError, ProtocolError } from '../errors.js'
 import { LIMITS } from '../limits.js'
 import { FrameReader } from './frame-reader.js'
 import { FrameWriter } from './frame-writer.js'
@@ -12,8 +12,8 @@ import {
   type HelloMode,
   KIND,
   PROTOCOL_VERSIONS,
-  parseObject,
   parseWelcome,
+  parseWireError,
   type Welcome
 } from './message.js'
 import { PREFACE } from './preface.js'
@@ -161,7 +161,7 @@ class Handshake {
       return this.fail('leaving', new Error(`The daemon at ${this.#endpoint} is shutting down`))
     }
     if (this.#reader.kind === KIND.error) {
-      const error = fromWireError(parseObject(text, 'error') as unknown as WireError)
+      const error = fromWireError(parseWireError(text))
       return this.fail('refused', error)
     }
     throw new ProtocolError(`A hello was answered with a frame of kind ${this.#reader.kind}`)

@@ -1,7 +1,7 @@
 // What frames mean: kinds, flags, hello and its answer, result codes. PROTOCOL.md describes each body.
 
 import type { DatabaseOptions } from '../daemon-arguments.js'
-import { ProtocolError } from '../errors.js'
+import { ProtocolError, type WireError } from '../errors.js'
 import type { DaemonMode } from '../rendezvous.js'
 
 /** The protocol versions this code speaks: lowest and highest. */
@@ -200,6 +200,15 @@ export function parseObject(text: string, name: string): Record<string, unknown>
     throw new ProtocolError(`A ${name} is not a JSON object`)
   }
   return value as Record<string, unknown>
+}
+
+/** @throws ProtocolError when it lacks its code or its message. */
+export function parseWireError(text: string): WireError {
+  const value = parseObject(text, 'error')
+  if (typeof value['code'] !== 'string' || typeof value['message'] !== 'string') {
+    throw new ProtocolError('An error lacks its code or its message')
+  }
+  return value as unknown as WireError
 }
 
 /** @throws ProtocolError when a field of the hello is missing or of the wrong type. */
