@@ -1,7 +1,7 @@
 // Puts what every process loads into few files: dozens of modules, each found and read by itself, cost
 // more than Node's own start. Runs after the compiler, on what it has made; the types stay where they are.
 
-import { rmSync } from 'node:fs'
+import { readFileSync, rmSync } from 'node:fs'
 import { build } from 'esbuild'
 
 const common = {
@@ -14,6 +14,13 @@ const common = {
   lineLimit: 120,
   logLevel: 'warning'
 }
+
+/** What the package of the daemon depends on, and `partyd/entry`, by which its client finds it. */
+const { dependencies } = JSON.parse(readFileSync('packages/daemon/package.json', 'utf8'))
+const EXTERNAL = [
+  'partyd',
+  ...Object.keys(dependencies).filter((name) => name !== '@partyd/shared')
+]
 
 /** Modules for anybody to import: one file for each entry, and one for what they share. */
 async function bundleModules(directory, entries) {
@@ -38,12 +45,30 @@ async function bundleDaemon() {
     outfile: 'packages/daemon/lib/serve.cjs',
     // Its package is its own; shared's files are taken in.
     packages: 'bundle',
-    external: ['classic-level', 'commander', 'many-level', 'pino', 'pino-pretty'],
+    external: EXTERNAL,
     banner: { js: "const importMetaUrl = require('node:url').pathToFileURL(__filename).href" },
     define: { 'import.meta.url': 'importMetaUrl' }
+  })
+}
+
+/**
+ * The command line, which is a client, too: the client's files are taken in, because a package that
+ * depends on one that depends on it is hard to install in parts.
+ */
+async function bundleCommandLine() {
+  await build({
+    ...common,
+    format: 'esm',
+    splitting: true,
+    entryPoints: ['packages/daemon/dist/cli.js'],
+    outdir: 'packages/daemon/lib',
+    chunkNames: 'chunk-[hash]',
+    packages: 'bundle',
+    external: EXTERNAL
   })
 }
 
 await bundleModules('packages/shared', ['index'])
 await bundleModules('packages/client', ['index', 'level-party', 'many-level'])
 await bundleDaemon()
+await bundleCommandLine()

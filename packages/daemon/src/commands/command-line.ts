@@ -1,108 +1,142 @@
-// The command line for people. The only file that knows commander.
+// The command line for people: reads what was typed, runs the command, ends with its code. The only
+// file that knows commander.
 
-import { DATABASE_FLAGS, EXIT_CODES, resolveDaemonArguments } from '@partyd/shared'
-import { Command, CommanderError, Option } from 'commander'
-import { serve } from '../daemon.js'
+import {
+  Argument,
+  Command as Commander,
+  CommanderError,
+  InvalidArgumentError,
+  Option
+} from 'commander'
 import { PACKAGE_VERSION } from '../package-version.js'
-import { ping, status, stop } from './control.js'
-import { destroy, type Maintenance, repair, runMaintenance } from './maintenance.js'
+import { COMMAND_GROUPS } from './all-commands.js'
+import type { Command, CommandArgument, CommandOption } from './command.js'
+import { parseDuration } from './duration.js'
+import { describeFailure, EXIT, UsageError } from './failure.js'
+import { Interrupted, Interruption } from './interruption.js'
+import { Output } from './output.js'
 
-export async function runCommandLine(list: readonly string[]): Promise<void> {
+/** Runs one command and ends the process with its exit code. */
+export async function runCommandLine(list: readonly string[]): Promise<never> {
+  const output = new Output(list.includes('--json'))
+  let exitCode: number = EXIT.ok
   try {
-    await createProgram().parseAsync(list, { from: 'user' })
+    const program = createProgram(output, (code) => {
+      exitCode = code
+    })
+    await program.parseAsync(list, { from: 'user' })
   } catch (error) {
-    process.exitCode = exitCodeOf(error)
+    exitCode = reportError(error, output)
   }
+  await new Promise<void>((resolve) => process.stdout.write('', () => resolve()))
+  // A command that was interrupted has left work behind.
+  process.exit(exitCode)
 }
 
-function createProgram(): Command {
-  const program = new Command('partyd')
+type OnDone = (exitCode: number) => void
+
+function createProgram(output: Output, onDone: OnDone): Commander {
+  const program = new Commander('partyd')
     .description('Share one LevelDB directory between any number of processes.')
+    .usage('<location> [options]\n       partyd <command> <location> [options]')
     .version(PACKAGE_VERSION)
     .exitOverride()
-    .showHelpAfterError('Try `partyd --help`.')
-  const serveCommand = program
-    .command('serve', { isDefault: true })
-    .description('serve a location in the foreground until it is told to stop')
-    .argument('<location>', 'the database directory; created if it does not exist')
-    .option('--service', 'run under a service manager: wait for the location instead of failing')
-    .option('--idle-timeout <ms>', 'end after this long without clients, or `never`')
-    .addOption(
-      new Option('--log-level <level>', 'least severe level to log')
-        .choices(['trace', 'debug', 'info', 'warn', 'error', 'fatal'])
-        .default('info')
-    )
-    .option('--fence-interval <ms>', 'how often to look whether the location is still its own')
-    .addOption(readyFdOption())
-    .addHelpText('after', '\nExample:\n  $ npx partyd ./data')
-  addDatabaseOptions(serveCommand)
-  addControlCommand(program, 'stop', 'stop the daemon of a location and wait for its lock', stop)
-  addControlCommand(program, 'status', 'print what the daemon of a location says of itself', status)
-  addControlCommand(
-    program,
-    'ping',
-    'print how long the daemon of a location takes to answer',
-    ping
-  )
-  addMaintenanceCommand(program, 'remove the database of a location, and all its files', destroy)
-  addMaintenanceCommand(program, 'put a damaged database together from what can be read', repair)
-  serveCommand.action((location: string, options: Record<string, unknown>) => {
-    const flagValue = (flag: string): unknown => options[toCamelCase(flag)]
-    return serve(resolveDaemonArguments(location, flagValue))
-  })
+    // Errors are said in one place, all in the same way.
+    .configureOutput({ outputError: () => {} })
+    .addHelpText('after', HELP)
+  for (const { heading, commands } of COMMAND_GROUPS) {
+    program.commandsGroup(heading)
+    for (const command of commands) addCommand(program, command, output, onDone)
+  }
   return program
 }
 
-function addControlCommand(
-  program: Command,
-  name: string,
-  description: string,
-  run: (location: string) => Promise<number>
-): void {
-  program
-    .command(name)
-    .description(description)
-    .argument('<location>', 'the database directory')
-    .action(async (location: string) => {
-      process.exitCode = await run(location)
-    })
+const HELP = `
+Example:
+  $ npx partyd ./data
+
+\`partyd <location>\` serves the location in the foreground; it contains a separator or a dot.
+\`partyd <command> --help\` has the options of a command and an example.
+`
+
+function addCommand(program: Commander, command: Command, output: Output, onDone: OnDone): void {
+  const path = command.name.split(' ')
+  const name = path.pop() as string
+  const parent = path.reduce(findOrAddGroup, program)
+  const added = parent.command(name, { isDefault: command.isDefault === true })
+  added.description(command.summary)
+  for (const argument of command.arguments) added.addArgument(toArgument(argument))
+  for (const option of command.options ?? []) added.addOption(toOption(option))
+  if (command.isDefault !== true) for (const option of COMMON) added.addOption(toOption(option))
+  added.addHelpText('after', `\nExample:\n  $ partyd ${command.example}\n`)
+  added.action(async () => onDone(await runCommand(command, added, output)))
 }
 
-function addMaintenanceCommand(program: Command, description: string, run: Maintenance): void {
-  program
-    .command(run.name)
-    .description(`${description}; a daemon is stopped first`)
-    .argument('<location>', 'the database directory')
-    .addOption(readyFdOption())
-    .action(async (location: string, { readyFd }: { readyFd?: string }) => {
-      process.exitCode = await runMaintenance(run, location, readyFd)
-    })
+/** What every command takes. */
+const COMMON: readonly CommandOption[] = [
+  { flags: '--json', description: 'print JSON for programs, with a field `schema`' },
+  {
+    flags: '--timeout <time>',
+    description: 'give up after this long, as in 500ms, 10s or 2m',
+    parse: parseDuration
+  }
+]
+
+function findOrAddGroup(parent: Commander, name: string): Commander {
+  const found = parent.commands.find((command) => command.name() === name)
+  return found ?? parent.command(name).description(`${name} …; see \`partyd ${name} --help\``)
 }
 
-function readyFdOption(): Option {
-  return new Option('--ready-fd <fd>', 'descriptor to report on').hideHelp()
+function toArgument({ name, description, optional }: CommandArgument): Argument {
+  return new Argument(optional ? `[${name}]` : `<${name}>`, description)
 }
 
-function addDatabaseOptions(command: Command): void {
-  for (const { flag, type, default: value, description } of Object.values(DATABASE_FLAGS)) {
-    const name = type === 'number' ? `--${flag} <n>` : value ? `--no-${flag}` : `--${flag}`
-    const text =
-      type === 'number'
-        ? `${description} (${value})`
-        : value
-          ? `do not ${description}`
-          : description
-    command.option(name, text)
+function toOption({ flags, description, ...more }: CommandOption): Option {
+  const option = new Option(flags, description)
+  const { choices, parse, hidden } = more
+  if (choices !== undefined) option.choices(choices)
+  if (parse !== undefined) option.argParser((text) => parseOrExplain(parse, text))
+  if (more.default !== undefined) option.default(more.default)
+  return hidden ? option.hideHelp() : option
+}
+
+function parseOrExplain(parse: (text: string) => unknown, text: string): unknown {
+  try {
+    return parse(text)
+  } catch (error) {
+    throw new InvalidArgumentError((error as Error).message)
   }
 }
 
-function toCamelCase(flag: string): string {
-  return flag.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase())
+async function runCommand(command: Command, added: Commander, output: Output): Promise<number> {
+  const options = added.opts<Record<string, unknown>>()
+  const timeoutMs = options['timeout'] as number | undefined
+  const input = { arguments: added.processedArgs, options, timeoutMs }
+  if (command.interruption === 'ignore') {
+    const signal = new AbortController().signal
+    return (await command.run({ ...input, signal }, output)) ?? EXIT.ok
+  }
+  const interruption = new Interruption(timeoutMs, command.name)
+  const running = command.run({ ...input, signal: interruption.signal }, output)
+  const ended =
+    command.interruption === 'abort' ? running : Promise.race([running, interruption.rejected])
+  return (await ended.finally(() => interruption.clear())) ?? EXIT.ok
 }
 
-/** commander has printed its own errors by the time they get here. */
-function exitCodeOf(error: unknown): number {
-  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_CODES.usage
-  process.stderr.write(`partyd: ${(error as Error).message}\n`)
-  return error instanceof TypeError ? EXIT_CODES.usage : EXIT_CODES.bug
+/** @returns the exit code. */
+function reportError(error: unknown, output: Output): number {
+  if (error instanceof Interrupted) return EXIT.interrupted
+  // Help and the version that were asked for come this way, too.
+  if (error instanceof CommanderError && error.exitCode === 0) return EXIT.ok
+  const failure = describeFailure(error instanceof CommanderError ? toUsageError(error) : error)
+  output.fail(failure)
+  return failure.exitCode
 }
+
+function toUsageError({ code, message }: CommanderError): UsageError {
+  // What commander has printed by then is the help.
+  if (code === 'commander.help') return new UsageError('no location and no command', SEE_HELP)
+  return new UsageError(message.replace(/^error: /, ''), SEE_HELP)
+}
+
+const SEE_HELP = 'See: partyd --help, or partyd <command> --help.'

@@ -1,0 +1,86 @@
+// Asking the daemon of a location something. Nobody is started, and silence proves nothing.
+
+import { existsSync, realpathSync } from 'node:fs'
+import {
+  ask,
+  createHello,
+  type DialFailure,
+  dial,
+  findEndpoint,
+  PartyError,
+  readRendezvous,
+  TIMES,
+  type Welcome
+} from '@partyd/shared'
+import { PACKAGE_VERSION } from '../package-version.js'
+
+export type DaemonAnswer =
+  | {
+      readonly status: 'running'
+      readonly welcome: Welcome
+      readonly answer: Readonly<Record<string, unknown>>
+    }
+  | { readonly status: 'not-running'; readonly reason: string }
+  | { readonly status: 'unresponsive'; readonly error: PartyError }
+
+/**
+ * @param kind the question: a kind of control frame.
+ * @param timeoutMs how long to wait for the answer. Default: 10 s.
+ * @throws PartyError `PARTYD_PERMISSION`, `PARTYD_INCOMPATIBLE`.
+ */
+export async function askDaemon(
+  directory: string,
+  kind: number,
+  timeoutMs: number = TIMES.hello
+): Promise<DaemonAnswer> {
+  if (!existsSync(directory)) {
+    return { status: 'not-running', reason: `there is no directory ${directory}` }
+  }
+  const location = realpathSync.native(directory)
+  const endpoint = findEndpoint(location)
+  const signal = AbortSignal.timeout(timeoutMs)
+  const result = await dial(endpoint, createHello('control', PACKAGE_VERSION), signal)
+  if (result.status !== 'welcome') return describeFailedDial(result, location, endpoint)
+  const onAbort = (): unknown => result.socket.destroy()
+  signal.addEventListener('abort', onAbort)
+  const answer = await ask(result.socket, kind).finally(() =>
+    signal.removeEventListener('abort', onAbort)
+  )
+  if (answer !== undefined) return { status: 'running', welcome: result.welcome, answer }
+  const cause = new Error(signal.aborted ? 'no answer in time' : 'it went away without an answer')
+  return unresponsive(location, endpoint, cause)
+}
+
+function describeFailedDial(
+  { status, cause }: DialFailure,
+  location: string,
+  endpoint: string
+): DaemonAnswer {
+  switch (status) {
+    case 'absent':
+      return { status: 'not-running', reason: cause.message }
+    case 'leaving':
+      return { status: 'not-running', reason: 'it is just ending' }
+    case 'busy':
+      return unresponsive(location, endpoint, cause)
+    case 'forbidden': {
+      const message = `This user may not connect to ${endpoint}: ${cause.message}`
+      throw new PartyError('PARTYD_PERMISSION', message, { path: location, endpoint, cause })
+    }
+    case 'refused':
+      throw cause
+  }
+}
+
+function unresponsive(location: string, endpoint: string, cause: Error): DaemonAnswer {
+  const pid = readRendezvous(location)?.pid
+  const who = pid === undefined ? 'The daemon' : `The daemon (pid ${pid})`
+  const message = `${who} of ${location} does not answer: ${cause.message}`
+  const error = new PartyError('PARTYD_UNRESPONSIVE', message, {
+    path: location,
+    pid,
+    endpoint,
+    cause
+  })
+  return { status: 'unresponsive', error }
+}

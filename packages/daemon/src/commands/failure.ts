@@ -1,0 +1,122 @@
+// A command that cannot do what it was asked for: what is printed of it, and its exit code.
+
+import { type ErrorDetails, EXIT_CODES, PARTY_ERRORS, type PartyErrorCode } from '@partyd/shared'
+import { StartError } from '../start-error.js'
+
+/** Of the objects that `--json` prints. Grows when a field is taken away or changes its meaning. */
+export const SCHEMA = 1
+
+/** Exit codes of commands beside those of a daemon: 3 and 4 are the Linux Standard Base's. */
+const COMMAND_EXITS = {
+  /** The answer is no: there is no such key, `doctor` has found something, the input has a fault. */
+  no: 1,
+  notRunning: 3,
+  unresponsive: 4,
+  /** Ended by SIGINT, as shells count it. */
+  interrupted: 130
+} as const
+
+/** Exit codes of everything that is typed. */
+export const EXIT: typeof EXIT_CODES & typeof COMMAND_EXITS = { ...EXIT_CODES, ...COMMAND_EXITS }
+
+/** What went wrong, as a command says it. */
+export interface Failure {
+  readonly code: string
+  readonly message: string
+  /** What to do next. */
+  readonly hint: string | undefined
+  readonly details: Pick<ErrorDetails, 'path' | 'pid' | 'endpoint' | 'operation'>
+  readonly exitCode: number
+}
+
+/** A command that was typed wrongly, or given what it cannot use. */
+export class UsageError extends Error {
+  readonly code = 'PARTYD_USAGE'
+  readonly hint: string | undefined
+
+  constructor(message: string, hint?: string) {
+    super(message)
+    this.hint = hint
+  }
+}
+
+/** The answer is no, for a reason that the user must see; exit code 1. */
+export class CommandError extends Error {
+  readonly code: string
+  readonly hint: string | undefined
+
+  constructor(code: string, message: string, hint?: string) {
+    super(message)
+    this.code = code
+    this.hint = hint
+  }
+}
+
+/** What to do about LevelDB's own errors; partyd's say it themselves. */
+const LEVEL_HINTS: Readonly<Record<string, string>> = {
+  LEVEL_LOCKED: 'See who holds it: partyd doctor <location>. Never delete LOCK.',
+  LEVEL_CORRUPTION:
+    'Copy the directory first, then put it together from what can be read: partyd repair <location>.',
+  LEVEL_IO_ERROR: 'Check the disk and the rights of the directory.'
+}
+
+const LEVEL_EXITS: Readonly<Record<string, number>> = {
+  LEVEL_LOCKED: EXIT.locked,
+  LEVEL_CORRUPTION: EXIT.corrupt,
+  LEVEL_IO_ERROR: EXIT.disk,
+  LEVEL_INVALID_ARGUMENT: EXIT.usage
+}
+
+const PARTY_EXITS: Readonly<Partial<Record<PartyErrorCode, number>>> = {
+  PARTYD_NOT_RUNNING: EXIT.notRunning,
+  PARTYD_UNRESPONSIVE: EXIT.unresponsive,
+  PARTYD_TIMEOUT: EXIT.unresponsive,
+  PARTYD_PERMISSION: EXIT.disk,
+  PARTYD_INCOMPATIBLE: EXIT.incompatibleData,
+  PARTYD_TOO_LARGE: EXIT.usage,
+  PARTYD_RESERVED_KEY: EXIT.usage
+}
+
+/** Any error, however deep its reason lies, as the command says it. */
+export function describeFailure(thrown: unknown): Failure {
+  const error = reasonOf(thrown as Error)
+  const { message, code = 'PARTYD_BUG' } = error
+  const { path, pid, endpoint, operation } = error
+  return {
+    code,
+    message,
+    hint: hintOf(error),
+    details: { path, pid, endpoint, operation },
+    exitCode: exitCodeOf(error, thrown)
+  }
+}
+
+type Coded = Error & ErrorDetails & { readonly code?: string; readonly hint?: string }
+
+/** A database that does not open says so; why is what it was caused by. */
+function reasonOf(error: Error): Coded {
+  const { code, cause } = error as Coded
+  if (error instanceof StartError) return error.error
+  if (code === 'LEVEL_DATABASE_NOT_OPEN' && cause instanceof Error) return reasonOf(cause)
+  return error
+}
+
+function hintOf({ code = '', hint, stack }: Coded): string | undefined {
+  if (hint !== undefined) return hint
+  if (isPartyCode(code)) return PARTY_ERRORS[code]
+  if (code in LEVEL_HINTS) return LEVEL_HINTS[code]
+  return code === '' ? `This is a bug in partyd: ${stack}` : undefined
+}
+
+function exitCodeOf(error: Coded, thrown: unknown): number {
+  const { code = '' } = error
+  if (thrown instanceof StartError) return thrown.exitCode
+  if (error instanceof UsageError) return EXIT.usage
+  if (error instanceof CommandError) return EXIT.no
+  if (isPartyCode(code)) return PARTY_EXITS[code] ?? EXIT.no
+  return LEVEL_EXITS[code] ?? (code === '' ? EXIT.bug : EXIT.no)
+}
+
+function isPartyCode(code: string): code is PartyErrorCode {
+  return Object.hasOwn(PARTY_ERRORS, code)
+}

@@ -1,0 +1,53 @@
+// What ends a command before it is done: a signal, or the time that it was given.
+
+import { PartyError } from '@partyd/shared'
+import { EXIT } from './failure.js'
+
+export class Interruption {
+  readonly #controller = new AbortController()
+  readonly #timer: NodeJS.Timeout | undefined
+  #signals = 0
+
+  /** @param timeoutMs undefined for no limit. */
+  constructor(timeoutMs: number | undefined, name: string) {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => this.#onSignal())
+    if (timeoutMs === undefined) return
+    this.#timer = setTimeout(() => this.#onTimeout(timeoutMs, name), timeoutMs)
+  }
+
+  /** Aborted by the first signal or the time-out, with the error to end with. */
+  get signal(): AbortSignal {
+    return this.#controller.signal
+  }
+
+  /** Rejects when the signal is aborted, with its reason. */
+  get rejected(): Promise<never> {
+    const { signal } = this.#controller
+    return new Promise((_, reject) => {
+      signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true })
+    })
+  }
+
+  clear(): void {
+    clearTimeout(this.#timer)
+  }
+
+  /** A second signal ends what takes too long to end by itself. */
+  #onSignal(): void {
+    this.#signals++
+    if (this.#signals > 1) process.exit(EXIT.interrupted)
+    this.#controller.abort(new Interrupted())
+  }
+
+  #onTimeout(ms: number, name: string): void {
+    const message = `partyd ${name} was not done after ${ms} ms`
+    this.#controller.abort(new PartyError('PARTYD_TIMEOUT', message, { operation: name }))
+  }
+}
+
+/** By the user, who knows it. */
+export class Interrupted extends Error {
+  constructor() {
+    super('interrupted')
+  }
+}

@@ -1,0 +1,79 @@
+// `partyd <location>`: the daemon itself, in the foreground.
+
+import { DATABASE_FLAGS, resolveDaemonArguments } from '@partyd/shared'
+import { type Command, type CommandOption, LOCATION } from './command.js'
+import { UsageError } from './failure.js'
+
+export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const
+
+export const serveCommand: Command = {
+  name: 'serve',
+  summary: 'serve a location in the foreground until it is told to stop',
+  arguments: [{ ...LOCATION, description: 'the database directory; created if it does not exist' }],
+  options: [
+    {
+      flags: '--service',
+      description: 'run under a service manager: wait for the location instead of failing'
+    },
+    {
+      flags: '--idle-timeout <ms>',
+      description: 'end after this long without clients, or `never`'
+    },
+    {
+      flags: '--log-level <level>',
+      description: 'least severe level to log',
+      choices: LOG_LEVELS,
+      default: 'info'
+    },
+    {
+      flags: '--fence-interval <ms>',
+      description: 'how often to look whether the location is still its own'
+    },
+    { flags: '--ready-fd <fd>', description: 'descriptor to report on', hidden: true },
+    ...databaseOptions()
+  ],
+  example: 'serve ./data --sync',
+  isDefault: true,
+  interruption: 'ignore',
+  async run({ arguments: [location = ''], options }) {
+    assertMeant(location)
+    const resolved = resolveArguments(location, options)
+    // With LevelDB, which no other command needs.
+    const { serve } = await import('../daemon.js')
+    return serve(resolved)
+  }
+}
+
+function resolveArguments(
+  location: string,
+  options: Readonly<Record<string, unknown>>
+): ReturnType<typeof resolveDaemonArguments> {
+  try {
+    return resolveDaemonArguments(location, (flag) => options[toCamelCase(flag)])
+  } catch (error) {
+    throw new UsageError((error as Error).message, 'See: partyd serve --help.')
+  }
+}
+
+/** A word alone is a command that there is not, until somebody says that it is a directory. */
+function assertMeant(location: string): void {
+  const isTyped = process.argv[2] === 'serve'
+  if (isTyped || /[./\\]/.test(location)) return
+  const hint = `To serve the directory of that name: partyd ./${location}. The commands: partyd --help.`
+  throw new UsageError(`there is no command '${location}'`, hint)
+}
+
+function databaseOptions(): CommandOption[] {
+  return Object.values(DATABASE_FLAGS).map(({ flag, type, default: value, description }) => {
+    if (type === 'number') {
+      return { flags: `--${flag} <n>`, description: `${description} (${value})` }
+    }
+    return value
+      ? { flags: `--no-${flag}`, description: `do not ${description}` }
+      : { flags: `--${flag}`, description }
+  })
+}
+
+function toCamelCase(flag: string): string {
+  return flag.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase())
+}
