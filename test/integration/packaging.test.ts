@@ -8,77 +8,36 @@ import { PartyLevel } from '@partyd/client'
 import { publint } from 'publint'
 import { formatMessage } from 'publint/utils'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { Command } from '../harness/command.js'
+import type { Command } from '../harness/command.js'
 import { findDaemons, Locations } from '../harness/locations.js'
+import { PACKAGES, UserFolder } from '../harness/user-folder.js'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
-const PACKAGES = ['shared', 'daemon', 'client'] as const
-type Package = (typeof PACKAGES)[number]
 
 /** The client's own package, unpacked: what it has beyond abstract-level makes it more than the 100 kB first planned. */
 const CLIENT_BYTES_MAX = 140_000
 
 const folders = new Locations()
 const locations = new Locations()
-const commands: Command[] = []
-let tarballs: Record<Package, string>
-/** The folder of a user, outside the workspace. */
-let folder: string
+let user: UserFolder
 
 beforeAll(async () => {
-  tarballs = await pack(folders.create('tarballs '))
-  folder = folders.create('user ')
-  await run('npm', ['init', '-y'])
-  await run('npm', ['install', '--no-audit', '--no-fund', ...Object.values(tarballs)])
+  user = await UserFolder.create()
 }, 240_000)
 
 afterEach(async () => {
-  await Promise.all(commands.splice(0).map((command) => command.end()))
+  await user.end()
   await locations.reap()
 })
-afterAll(() => folders.reap())
-
-async function pack(destination: string): Promise<Record<Package, string>> {
-  const { packageManager } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
-    packageManager: string
-  }
-  const made: Partial<Record<Package, string>> = {}
-  for (const name of PACKAGES) {
-    const command = new Command(
-      'npx',
-      ['--yes', packageManager, 'pack', '--json', '--pack-destination', destination],
-      { cwd: join(ROOT, 'packages', name), timeoutMs: 60_000 }
-    )
-    const { stdout } = await command.succeeded()
-    made[name] = (JSON.parse(stdout) as { filename: string }).filename
-  }
-  return made as Record<Package, string>
-}
-
-/** A shell's environment: without what npm, pnpm and vitest add for the programs they start. */
-function userEnvironment(): NodeJS.ProcessEnv {
-  const ours = /^(npm_(?!config_registry$).*|NODE_PATH|NODE_OPTIONS|NODE_ENV|INIT_CWD|VITEST.*)$/
-  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !ours.test(name)))
-}
-
-function start(file: string, args: readonly string[]): Command {
-  const command = new Command(file, args, {
-    cwd: folder,
-    env: userEnvironment(),
-    timeoutMs: 180_000
-  })
-  commands.push(command)
-  return command
-}
-
-async function run(file: string, args: readonly string[]): Promise<string> {
-  return (await start(file, args).succeeded()).stdout
-}
+afterAll(async () => {
+  await user?.reap()
+  await folders.reap()
+})
 
 /** Runs a file of the user's and returns what it prints; it must print nothing to standard error. */
 async function runFile(name: string, source: string, ...args: string[]): Promise<string> {
-  writeFileSync(join(folder, name), source)
-  const { stdout, stderr } = await start(process.execPath, [name, ...args]).succeeded()
+  writeFileSync(join(user.path, name), source)
+  const { stdout, stderr } = await user.start(process.execPath, [name, ...args]).succeeded()
   expect(stderr).toBe('')
   return stdout
 }
@@ -86,7 +45,7 @@ async function runFile(name: string, source: string, ...args: string[]): Promise
 describe('the packages', () => {
   it.each(PACKAGES)('%s holds what it needs and nothing else', async (name) => {
     const directory = folders.create(`unpacked ${name} `)
-    await run('tar', ['-xzf', tarballs[name], '-C', directory])
+    await user.run('tar', ['-xzf', user.tarballs[name], '-C', directory])
     const files = readdirSync(join(directory, 'package'), { recursive: true, encoding: 'utf8' })
       .filter((path) => statSync(join(directory, 'package', path)).isFile())
       .sort()
@@ -94,7 +53,7 @@ describe('the packages', () => {
       paths.reduce((sum, path) => sum + statSync(join(directory, 'package', path)).size, 0)
     const bytes = measure(files)
     console.log(
-      `${name}: ${files.length} files, ${bytes} bytes unpacked, ${statSync(tarballs[name]).size} packed`
+      `${name}: ${files.length} files, ${bytes} bytes unpacked, ${statSync(user.tarballs[name]).size} packed`
     )
     expect(files).toEqual(expect.arrayContaining(['LICENSE', 'README.md', 'package.json']))
     const allowed =
@@ -107,7 +66,7 @@ describe('the packages', () => {
   })
 
   it.each(PACKAGES)('%s passes publint', async (name) => {
-    const bytes = readFileSync(tarballs[name])
+    const bytes = readFileSync(user.tarballs[name])
     const tarball = new Uint8Array(bytes).buffer
     const { messages, pkg } = await publint({ pack: { tarball }, strict: true })
     expect(messages.map((message) => formatMessage(message, pkg, { color: false }))).toEqual([])
@@ -115,9 +74,9 @@ describe('the packages', () => {
 
   it('do not come from the workspace once installed', () => {
     for (const name of ['@partyd/client', '@partyd/shared', 'partyd', 'classic-level']) {
-      expect(existsSync(join(folder, 'node_modules', name, 'package.json'))).toBe(true)
+      expect(existsSync(join(user.path, 'node_modules', name, 'package.json'))).toBe(true)
     }
-    expect(existsSync(join(folder, 'node_modules', 'typescript'))).toBe(false)
+    expect(existsSync(join(user.path, 'node_modules', 'typescript'))).toBe(false)
   })
 })
 
@@ -128,9 +87,9 @@ function serving(command: Command): Promise<void> {
 
 describe('the daemon', () => {
   it('runs in the foreground by npx until Ctrl-C', async () => {
-    const command = start('npx', ['partyd', './data'])
+    const command = user.start('npx', ['partyd', './data'])
     await serving(command)
-    const location = join(folder, 'data')
+    const location = join(user.path, 'data')
     expect(findDaemons(location)).toHaveLength(1)
     const source = `import { PartyLevel } from '@partyd/client'
       const db = new PartyLevel('./data', { autospawn: false })
@@ -150,16 +109,16 @@ describe('the daemon', () => {
 
   it('runs as the installed command and ends with 0 on SIGINT', async () => {
     const location = locations.create()
-    const command = start(join(folder, 'node_modules', '.bin', 'partyd'), [location])
+    const command = user.start(join(user.path, 'node_modules', '.bin', 'partyd'), [location])
     await serving(command)
     command.child.kill('SIGINT')
     expect(await command.finished).toMatchObject({ code: 0, signal: null, stderr: '' })
   })
 
   it('tells its version', async () => {
-    const path = join(folder, 'node_modules', 'partyd', 'package.json')
+    const path = join(user.path, 'node_modules', 'partyd', 'package.json')
     const { version } = JSON.parse(readFileSync(path, 'utf8')) as { version: string }
-    expect(await run('npx', ['partyd', '--version'])).toBe(`${version}\n`)
+    expect(await user.run('npx', ['partyd', '--version'])).toBe(`${version}\n`)
   })
 })
 
@@ -236,13 +195,13 @@ describe('the SDK', () => {
 
   it('runs the examples as they are', async () => {
     const source = readFileSync(join(ROOT, 'examples', 'put.js'), 'utf8')
-    mkdirSync(join(folder, 'example'))
-    writeFileSync(join(folder, 'example', 'put.mjs'), source)
+    mkdirSync(join(user.path, 'example'))
+    writeFileSync(join(user.path, 'example', 'put.mjs'), source)
     const location = locations.create()
     const getter = readFileSync(join(ROOT, 'examples', 'get.js'), 'utf8')
-    writeFileSync(join(folder, 'example', 'get.mjs'), getter)
-    start(process.execPath, ['example/put.mjs', location])
-    const command = start(process.execPath, ['example/get.mjs', location])
+    writeFileSync(join(user.path, 'example', 'get.mjs'), getter)
+    user.start(process.execPath, ['example/put.mjs', location])
+    const command = user.start(process.execPath, ['example/get.mjs', location])
     await command.printed((lines) => lines.some((line) => /^a= \d+$/.test(line)))
     expect(command.stderr).toBe('')
   })
@@ -253,5 +212,5 @@ function expectInstalledDaemon(location: string): void {
   const [pid] = findDaemons(location)
   expect(pid).toBeDefined()
   const maps = readFileSync(`/proc/${pid}/maps`, 'utf8')
-  expect(maps).toContain(join(folder, 'node_modules', 'classic-level'))
+  expect(maps).toContain(join(user.path, 'node_modules', 'classic-level'))
 }
