@@ -1,10 +1,16 @@
 // Every command there is, in the order of the help.
 
 import type { Command } from './command.js'
+import { compactCommand } from './compact.js'
+import { countCommand } from './count.js'
+import { getCommand } from './get.js'
+import { lsCommand } from './ls.js'
 import { destroyCommand, repairCommand } from './maintenance.js'
+import { delCommand, putCommand } from './put.js'
 import { serveCommand } from './serve.js'
 import { pingCommand, statusCommand } from './status.js'
 import { stopCommand } from './stop.js'
+import { watchCommand } from './watch.js'
 
 export interface CommandGroup {
   readonly heading: string
@@ -16,5 +22,12 @@ export const COMMAND_GROUPS: readonly CommandGroup[] = [
     heading: 'The daemon of a location:',
     commands: [serveCommand, stopCommand, statusCommand, pingCommand]
   },
-  { heading: 'The database as a whole:', commands: [repairCommand, destroyCommand] }
+  {
+    heading: 'What is in the database, while others use it:',
+    commands: [getCommand, putCommand, delCommand, lsCommand, countCommand, watchCommand]
+  },
+  {
+    heading: 'The database as a whole:',
+    commands: [compactCommand, repairCommand, destroyCommand]
+  }
 ]

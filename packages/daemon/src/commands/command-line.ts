@@ -96,6 +96,7 @@ function toOption({ flags, description, ...more }: CommandOption): Option {
   const { choices, parse, hidden } = more
   if (choices !== undefined) option.choices(choices)
   if (parse !== undefined) option.argParser((text) => parseOrExplain(parse, text))
+  if (more.isRepeatable) option.argParser((text, list: string[] = []) => [...list, text])
   if (more.default !== undefined) option.default(more.default)
   return hidden ? option.hideHelp() : option
 }

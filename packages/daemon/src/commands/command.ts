@@ -40,6 +40,8 @@ export interface CommandOption {
   /** Makes the value of the text. @throws TypeError when it cannot. */
   readonly parse?: (text: string) => unknown
   readonly default?: unknown
+  /** Given more than once, it is a list of texts in the order given. */
+  readonly isRepeatable?: boolean
   /** Not in the help. */
   readonly hidden?: boolean
 }

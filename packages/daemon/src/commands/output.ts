@@ -49,6 +49,11 @@ export class Output {
     if (!this.json) process.stderr.write(`${text}\n`)
   }
 
+  /** What is otherwise than expected, and whoever reads JSON must be able to see, too. */
+  warn(text: string): void {
+    process.stderr.write(`${text}\n`)
+  }
+
   /** What went wrong and what to do next; a program finds it in the one object, too. */
   fail({ code, message, hint, details }: Failure): void {
     const next = hint === undefined ? '' : `\n  ${hint}`
