@@ -35,15 +35,19 @@ async function bundleModules(directory, entries) {
   })
 }
 
-/** A daemon that is spawned. CommonJS, which starts without Node's loader for modules. */
-async function bundleDaemon() {
+/**
+ * The daemon that is spawned, and the command line. CommonJS, which starts without Node's loader for
+ * modules. The command line is a client, too: the client's files are taken in, because a package that
+ * depends on one that depends on it is hard to install in parts.
+ */
+async function bundlePrograms(names) {
   rmSync('packages/daemon/lib', { recursive: true, force: true })
   await build({
     ...common,
     format: 'cjs',
-    entryPoints: ['packages/daemon/dist/serve.js'],
-    outfile: 'packages/daemon/lib/serve.cjs',
-    // Its package is its own; shared's files are taken in.
+    entryPoints: names.map((name) => `packages/daemon/dist/${name}.js`),
+    outdir: 'packages/daemon/lib',
+    outExtension: { '.js': '.cjs' },
     packages: 'bundle',
     external: EXTERNAL,
     banner: { js: "const importMetaUrl = require('node:url').pathToFileURL(__filename).href" },
@@ -51,24 +55,6 @@ async function bundleDaemon() {
   })
 }
 
-/**
- * The command line, which is a client, too: the client's files are taken in, because a package that
- * depends on one that depends on it is hard to install in parts.
- */
-async function bundleCommandLine() {
-  await build({
-    ...common,
-    format: 'esm',
-    splitting: true,
-    entryPoints: ['packages/daemon/dist/cli.js'],
-    outdir: 'packages/daemon/lib',
-    chunkNames: 'chunk-[hash]',
-    packages: 'bundle',
-    external: EXTERNAL
-  })
-}
-
 await bundleModules('packages/shared', ['index'])
 await bundleModules('packages/client', ['index', 'level-party', 'many-level'])
-await bundleDaemon()
-await bundleCommandLine()
+await bundlePrograms(['serve', 'cli'])

@@ -1,4 +1,5 @@
 #!/usr/bin/env node
-// The executable. A daemon that a client spawns takes the short way; CommonJS, so that it can.
+// The executable. CommonJS, which starts sooner than modules do; what a client spawns loads no more
+// than a daemon needs.
 if (process.argv.includes('--auto')) require('../lib/serve.cjs')
-else import('../lib/cli.js').then(({ main }) => main(process.argv.slice(2)))
+else require('../lib/cli.cjs').main(process.argv.slice(2))

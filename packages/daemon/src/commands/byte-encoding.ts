@@ -11,6 +11,8 @@ export type EncodingName = (typeof ENCODINGS)[number]
 
 export interface ByteEncoding {
   readonly name: EncodingName
+  /** Whether it is a text about the bytes. Otherwise what is piped in or out is the bytes themselves. */
+  readonly isNotation: boolean
   /** The bytes of what was typed. @throws UsageError when it is none of this encoding. */
   encode(text: string): Buffer
   /** What JSON has of the bytes; undefined when they are none of this encoding. */
@@ -19,40 +21,48 @@ export interface ByteEncoding {
   format(bytes: Buffer): Uint8Array | string | undefined
 }
 
-const utf8: Omit<ByteEncoding, 'name'> = {
-  encode: encodeText,
+type Coding = Omit<ByteEncoding, 'name'>
+
+const utf8: Coding = {
+  isNotation: false,
+  encode: (text) => Buffer.from(text),
   decode: (bytes) => (isUtf8(bytes) ? bytes.toString() : undefined),
   format: (bytes) => bytes
 }
 
 /** In JSON they have no form of their own, so they are marked as what they become there. */
-const buffer: Omit<ByteEncoding, 'name'> = { ...utf8, decode: () => undefined }
+const buffer: Coding = { ...utf8, decode: () => undefined }
 
-const hex: Omit<ByteEncoding, 'name'> = {
+const hex: Coding = {
+  isNotation: true,
   encode(text) {
     if (/^([0-9a-f]{2})*$/i.test(text)) return Buffer.from(text, 'hex')
-    throw new UsageError(`'${text}' is not hex`, 'Give two digits 0-9 or a-f for each byte: 00ff.')
+    const hint = 'Give two digits 0-9 or a-f for each byte: 00ff.'
+    throw new UsageError(`${quote(text)} is not hex`, hint)
   },
   decode: (bytes) => bytes.toString('hex'),
   format: (bytes) => bytes.toString('hex')
 }
 
-const base64: Omit<ByteEncoding, 'name'> = {
+const base64: Coding = {
+  isNotation: true,
   encode(text) {
     const bytes = Buffer.from(text, 'base64')
     // Node skips what it does not know; only what comes back as it was has been read in full.
     if (withoutPadding(bytes.toString('base64')) === withoutPadding(text)) return bytes
-    throw new UsageError(`'${text}' is not base64`, 'Make it with: base64 -w 0.')
+    throw new UsageError(`${quote(text)} is not base64`, 'Make it with: base64 -w 0.')
   },
   decode: (bytes) => bytes.toString('base64'),
   format: (bytes) => bytes.toString('base64')
 }
 
-const json: Omit<ByteEncoding, 'name'> = {
+const json: Coding = {
+  isNotation: true,
+  // As `level` stores it, or a key would be another.
   encode(text) {
-    const value = parseJson(encodeText(text))
+    const value = parseJson(Buffer.from(text))
     if (value !== undefined) return Buffer.from(JSON.stringify(value))
-    throw new UsageError(`'${text}' is not JSON`, `A string needs its quotes: '"text"'.`)
+    throw new UsageError(`${quote(text)} is not JSON`, `A string needs its quotes: '"text"'.`)
   },
   decode: parseJson,
   // As it is stored: parsed and printed again, a large number would be another.
@@ -63,6 +73,22 @@ const BY_NAME = { utf8, json, hex, base64, buffer, raw: buffer, view: buffer }
 
 export function findEncoding(name: EncodingName): ByteEncoding {
   return { name, ...BY_NAME[name] }
+}
+
+/** The bytes of an argument. @throws UsageError when it is none of the encoding. */
+export function encodeArgument(text: string, encoding: ByteEncoding): Buffer {
+  // Node has made U+FFFD of arguments that are not UTF-8: what was meant is lost.
+  if (!text.includes('\ufffd')) return encoding.encode(text)
+  const hint = 'Give it as hex or base64 (--key-encoding, --value-encoding), or pipe the value in.'
+  throw new UsageError(`${quote(text)} is not UTF-8, or has a U+FFFD in it`, hint)
+}
+
+/** The bytes of what was piped in. @throws UsageError when it is none of the encoding. */
+export function encodeInput(bytes: Buffer, encoding: ByteEncoding): Buffer {
+  if (!encoding.isNotation) return bytes
+  if (!isUtf8(bytes)) throw new UsageError(`standard input is not ${encoding.name}`)
+  // What programs print ends with a line feed.
+  return encoding.encode(bytes.toString().trim())
 }
 
 /** A field for JSON; with `<field>Encoding` beside it when the bytes are none of the encoding. */
@@ -81,6 +107,14 @@ export function toEscaped(bytes: Buffer, encoding: ByteEncoding): string {
   const formatted = encoding.format(bytes)
   return typeof formatted === 'string' ? formatted : escapeText(bytes)
 }
+
+/** As a message has it: on one line, and not all of it when it is long. */
+export function quote(text: string): string {
+  const start = text.length > QUOTED_MAX ? `${text.slice(0, QUOTED_MAX)}…` : text
+  return `'${escapeText(Buffer.from(start))}'`
+}
+
+const QUOTED_MAX = 80
 
 /** Whether a terminal shows these bytes as they are. */
 export function isPlain(bytes: Buffer): boolean {
@@ -129,13 +163,6 @@ function characterLength(bytes: Buffer, at: number): number {
   const first = bytes[at] as number
   const length = first < 0x80 ? 1 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4
   return isUtf8(bytes.subarray(at, at + length)) ? length : 0
-}
-
-/** Node has made U+FFFD of arguments that are not UTF-8: what was meant is lost. */
-function encodeText(text: string): Buffer {
-  if (!text.includes('\ufffd')) return Buffer.from(text)
-  const hint = 'Give it with an encoding of hex or base64, or a value through standard input.'
-  throw new UsageError(`'${text}' is not UTF-8, or has a U+FFFD in it`, hint)
 }
 
 function parseJson(bytes: Buffer): unknown {

@@ -1,9 +1,17 @@
 // What the data commands have in common: sublevels, encodings and ranges, as options and as what
 // was typed.
 
-import { type ByteEncoding, ENCODINGS, type EncodingName, findEncoding } from './byte-encoding.js'
+import {
+  type ByteEncoding,
+  ENCODINGS,
+  type EncodingName,
+  encodeArgument,
+  findEncoding,
+  quote
+} from './byte-encoding.js'
 import { type ByteRange, narrow } from './byte-range.js'
 import type { CommandInput, CommandOption } from './command.js'
+import { UsageError } from './failure.js'
 
 const SUBLEVEL: CommandOption = {
   flags: '--sublevel <name>',
@@ -78,17 +86,17 @@ export interface DataInput {
   readonly isReverse: boolean
 }
 
-/** @throws UsageError when a key is none of its encoding. */
+/** @throws UsageError when a key is none of its encoding, or no sublevel can be named so. */
 export function readDataInput({ arguments: [directory = ''], options }: CommandInput): DataInput {
   const given = options as unknown as DataOptions
   const keys = findEncoding(given.keyEncoding)
   const { gte, gt, lte, lt, prefix, limit, sublevel } = given
   const bounds = Object.entries({ gte, gt, lte, lt })
     .filter((entry): entry is [string, string] => entry[1] !== undefined)
-    .map(([name, text]) => [name, keys.encode(text)])
+    .map(([name, text]) => [name, encodeArgument(text, keys)])
   return {
     directory,
-    sublevels: sublevel ?? [],
+    sublevels: checkNames(sublevel ?? []),
     keys,
     values: findEncoding(given.valueEncoding ?? 'utf8'),
     range: narrow({ ...Object.fromEntries(bounds), prefix: encodePrefix(prefix, keys) }),
@@ -97,14 +105,25 @@ export function readDataInput({ arguments: [directory = ''], options }: CommandI
   }
 }
 
+/** Before a daemon is started, and a location made, for nothing. */
+function checkNames(names: readonly string[]): readonly string[] {
+  for (const name of names) {
+    if (/^[#-~]+$/.test(name)) continue
+    const hint =
+      'Names are of ASCII from # to ~. One inside another is given by a second --sublevel.'
+    throw new UsageError(`no sublevel can be named ${quote(name)}`, hint)
+  }
+  return names
+}
+
 /** Of JSON a prefix is the beginning of the text, which is no JSON itself: `["user",`. */
 function encodePrefix(prefix: string | undefined, keys: ByteEncoding): Buffer | undefined {
   if (prefix === undefined) return undefined
-  return keys.name === 'json' ? findEncoding('utf8').encode(prefix) : keys.encode(prefix)
+  return encodeArgument(prefix, keys.name === 'json' ? findEncoding('utf8') : keys)
 }
 
 function parseCount(text: string): number {
   const count = Number(text)
   if (/^\d+$/.test(text) && Number.isSafeInteger(count)) return count
-  throw new TypeError(`give a whole number`)
+  throw new TypeError('give a whole number')
 }

@@ -10,13 +10,13 @@ import { type ClientDatabase, type OpenOptions, withDatabase } from './open-data
 /** All keys are those of the sublevel, if one is meant. */
 export interface Scope {
   /** What both have; a sublevel has all of it but the questions to the daemon. */
-  readonly entries: Pick<ClientDatabase, 'get' | 'put' | 'del' | 'iterator' | 'keys' | 'watch'>
+  readonly entries: Pick<ClientDatabase, 'get' | 'put' | 'del' | 'iterator' | 'watch'>
   readonly database: ClientDatabase
   /** What the sublevel puts before its keys; nothing for the database itself. */
   readonly prefix: Buffer
 }
 
-/** @throws UsageError when there is no database at the location, or no such sublevel can be. */
+/** @throws UsageError when there is no database at the location. */
 export async function withScope<T>(
   { directory, sublevels }: DataInput,
   input: CommandInput,
@@ -33,24 +33,10 @@ export async function withScope<T>(
 
 function openScope(database: ClientDatabase, sublevels: readonly string[]): Scope {
   if (sublevels.length === 0) return { entries: database, database, prefix: Buffer.alloc(0) }
-  const sublevel = openSublevel(database, [...sublevels])
+  const encodings = { keyEncoding: 'buffer', valueEncoding: 'buffer' }
+  const sublevel = database.sublevel<Uint8Array, Uint8Array>([...sublevels], encodings)
   const entries = sublevel as unknown as ClientDatabase
   return { entries, database, prefix: Buffer.from(sublevel.prefix) }
-}
-
-function openSublevel(
-  database: ClientDatabase,
-  names: string[]
-): ReturnType<typeof database.sublevel<Uint8Array, Uint8Array>> {
-  try {
-    return database.sublevel(names, { keyEncoding: 'buffer', valueEncoding: 'buffer' })
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'LEVEL_INVALID_PREFIX') throw error
-    const message = `no sublevel can be named '${names.join("' or '")}'`
-    const hint =
-      'Names are of ASCII from # to ~. One inside another is given by a second --sublevel.'
-    throw new UsageError(message, hint)
-  }
 }
 
 /** A daemon has refused to make one, and there is none: options that do not fit have the same code. */

@@ -1,6 +1,6 @@
 // `partyd get`: the value of a key.
 
-import { isPlain, toEscaped, toField } from './byte-encoding.js'
+import { encodeArgument, isPlain, quote, toEscaped, toField } from './byte-encoding.js'
 import { type Command, LOCATION } from './command.js'
 import { type DataInput, ENTRY_OPTIONS, readDataInput } from './data-options.js'
 import { withScope } from './data-scope.js'
@@ -16,10 +16,13 @@ export const getCommand: Command = {
   async run(input, output) {
     const data = readDataInput(input)
     const text = input.arguments[1] as string
-    const key = data.keys.encode(text)
+    const key = encodeArgument(text, data.keys)
     const value = await withScope(data, input, {}, ({ entries }) => entries.get(key))
     if (value === undefined) {
-      throw new CommandError('LEVEL_NOT_FOUND', `there is no key '${text}' in ${data.directory}`)
+      throw new CommandError(
+        'LEVEL_NOT_FOUND',
+        `there is no key ${quote(text)} in ${data.directory}`
+      )
     }
     await printValue(key, value as Buffer, data, output)
     return undefined

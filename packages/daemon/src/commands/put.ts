@@ -1,7 +1,7 @@
 // `partyd put` and `partyd del`: one write each.
 
 import { LIMITS, PartyError } from '@partyd/shared'
-import type { ByteEncoding } from './byte-encoding.js'
+import { type ByteEncoding, encodeArgument, encodeInput } from './byte-encoding.js'
 import { type Command, type CommandArgument, LOCATION } from './command.js'
 import { ENTRY_OPTIONS, KEY_OPTIONS, readDataInput, SYNC } from './data-options.js'
 import { withScope } from './data-scope.js'
@@ -23,7 +23,7 @@ export const putCommand: Command = {
   async run(input, output) {
     const data = readDataInput(input)
     const [, keyText, valueText] = input.arguments
-    const key = data.keys.encode(keyText as string)
+    const key = encodeArgument(keyText as string, data.keys)
     const value = await readValue(valueText, data.values)
     const sync = input.options['sync'] === true ? { sync: true } : {}
     await withScope(data, input, { createIfMissing: true }, ({ entries }) =>
@@ -41,7 +41,7 @@ export const delCommand: Command = {
   example: 'del ./data user:1',
   async run(input, output) {
     const data = readDataInput(input)
-    const key = data.keys.encode(input.arguments[1] as string)
+    const key = encodeArgument(input.arguments[1] as string, data.keys)
     const sync = input.options['sync'] === true ? { sync: true } : {}
     await withScope(data, input, {}, ({ entries }) => entries.del(key, sync))
     return done(output)
@@ -54,14 +54,11 @@ function done(output: Output): undefined {
 }
 
 async function readValue(text: string | undefined, encoding: ByteEncoding): Promise<Buffer> {
-  if (text !== undefined && text !== '-') return encoding.encode(text)
+  if (text !== undefined && text !== '-') return encodeArgument(text, encoding)
   if (text === undefined && process.stdin.isTTY) {
     throw new UsageError('there is no value', 'Give it behind the key, or pipe it in.')
   }
-  const bytes = await readStandardInput()
-  // Of these the bytes are the value. The others are written in text, which ends with a line feed.
-  const isRaw = encoding.format(bytes) === bytes && encoding.name !== 'json'
-  return isRaw ? bytes : encoding.encode(bytes.toString().trim())
+  return encodeInput(await readStandardInput(), encoding)
 }
 
 async function readStandardInput(): Promise<Buffer> {
