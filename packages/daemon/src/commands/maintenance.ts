@@ -46,8 +46,8 @@ async function runWork(name: Work, directory: string, readyFd: string | undefine
   }
   try {
     // With LevelDB, which no other command but the daemon itself needs.
-    const { [name]: work } = await import('./location-work.js')
-    await work(directory)
+    const { destroy, repair } = await import('./location-work.js')
+    await (name === 'destroy' ? destroy(directory) : repair(directory))
   } catch (error) {
     const exitCode = error instanceof StartError ? error.exitCode : EXIT_CODES.bug
     const reason = error instanceof StartError ? error.error : error
