@@ -23,6 +23,7 @@ import { Credential } from './credential.js'
 import { drain } from './drain.js'
 import { Endpoint } from './endpoint.js'
 import { Fence } from './fence.js'
+import { assertLocalFileSystem, describeFileSystem } from './file-system.js'
 import { IdleWatch } from './idle-watch.js'
 import { Logger } from './logger.js'
 import { openEngine } from './open-engine.js'
@@ -114,6 +115,7 @@ class Daemon {
     process.chdir('/')
     const serving = await probe(this.#location)
     if (serving !== undefined) await this.#onServed(serving)
+    this.#lookAtFileSystem()
     const claimed = await this.#claim()
     try {
       await this.#publish(claimed)
@@ -133,6 +135,16 @@ class Daemon {
     } catch (error) {
       const known = error as PartyError
       throw new StartError(known.code === 'PARTYD_PERMISSION' ? 'disk' : 'usage', known)
+    }
+  }
+
+  #lookAtFileSystem(): void {
+    const fileSystem = describeFileSystem(this.#location)
+    if (this.#options.allowNetworkFs !== true) assertLocalFileSystem(fileSystem, this.#location)
+    if (fileSystem.isNetwork || fileSystem.type === 'fuse') {
+      this.#log.warn(
+        `${this.#location} is on a file system (${fileSystem.type}) that may not keep LevelDB's lock, nor its writes when the power fails`
+      )
     }
   }
 
