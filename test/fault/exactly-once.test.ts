@@ -219,7 +219,7 @@ describe('a daemon that dies', () => {
       }
       // As the SDK connects: its limit on the answer is what counts.
       const hello = { ...createHello('retry', 'raw'), ...session.fields(isNew ? 3 : 2) }
-      const dialled = await dial(session.endpoint, hello, AbortSignal.timeout(5_000))
+      const dialled = await dial(location, session.endpoint, hello, AbortSignal.timeout(5_000))
       if (dialled.status !== 'welcome') throw dialled.cause
       expect(dialled.welcome.applied).toBe(count)
       expect(new Set(dialled.welcome.results.map(([, code]) => code))).toEqual(

@@ -28,6 +28,7 @@ const daemonArguments = fc.record(
     readyFd: fc.nat(100),
     idleTimeoutMs: fc.oneof(fc.maxSafeNat(), fc.constant(Number.POSITIVE_INFINITY)),
     logLevel: fc.constantFrom('debug', 'info'),
+    allowNetworkFs: fc.constant(true),
     database
   },
   { requiredKeys: ['location', 'mode', 'database'] }

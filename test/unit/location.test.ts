@@ -91,6 +91,29 @@ describe('the endpoint', () => {
     }
   })
 
+  it('is not in $TMPDIR on macOS, which is another one in a sandbox', () => {
+    const { TMPDIR } = process.env
+    process.env['TMPDIR'] = '/var/folders/zz/T'
+    try {
+      expect(defaultEndpoint(locationOf(140), DARWIN)).toMatch(
+        /^\/tmp\/partyd-\d+\/[0-9a-f]+\.sock$/
+      )
+    } finally {
+      if (TMPDIR === undefined) delete process.env['TMPDIR']
+      else process.env['TMPDIR'] = TMPDIR
+    }
+  })
+
+  it('is a pipe on Windows, whatever the length of the path', () => {
+    for (const bytes of [1, 88, 300, 5_000]) {
+      const endpoint = defaultEndpoint(`C:\\${'d'.repeat(bytes)}`, WINDOWS)
+      expect(endpoint).toMatch(/^\\\\\.\\pipe\\partyd-[0-9a-f]{32}$/)
+    }
+    expect(defaultEndpoint('\\\\server\\Share', WINDOWS)).toBe(
+      defaultEndpoint('\\\\SERVER\\share', WINDOWS)
+    )
+  })
+
   it('is a pipe on Windows, the same for every spelling of case', () => {
     const endpoint = defaultEndpoint('C:\\Data\\db', WINDOWS)
     expect(endpoint).toMatch(/^\\\\\.\\pipe\\partyd-[0-9a-f]{32}$/)

@@ -44,12 +44,15 @@ describe('parseObject', () => {
 })
 
 describe('parseHello', () => {
-  it.each([ONCE, { ...ONCE, mode: 'control' }, RETRY, { ...RETRY, settledThrough: 5 }])(
-    'accepts a proper hello of mode $mode',
-    (hello) => {
-      expect(parseHello(JSON.stringify(hello))).toEqual(hello)
-    }
-  )
+  it.each([
+    ONCE,
+    { ...ONCE, mode: 'control' },
+    { ...ONCE, proof: '00' },
+    RETRY,
+    { ...RETRY, settledThrough: 5 }
+  ])('accepts a proper hello of mode $mode', (hello) => {
+    expect(parseHello(JSON.stringify(hello))).toEqual(hello)
+  })
 
   it('ignores unknown fields', () => {
     expect(parseHello(JSON.stringify({ ...RETRY, later: { field: true } })).mode).toBe('retry')
@@ -84,6 +87,8 @@ describe('parseHello', () => {
     ['mode', 'other'],
     ['mode', null],
     ['nonce', 5],
+    ['proof', 5],
+    ['proof', null],
     ['sessionId', ''],
     ['sessionId', '0123456789ABCDEF0123456789ABCDEF'],
     ['sessionId', '0123456789abcdef0123456789abcdef0'],
@@ -147,7 +152,10 @@ describe('kinds', () => {
   })
 
   it('have a valid frame each, which tests break', () => {
-    const ofConnections = ['hello', 'settled', 'ping', 'status', 'stop', 'welcome']
+    const ofConnections = [
+      ...['hello', 'settled', 'ping', 'status', 'stop', 'challenge'],
+      ...['welcome', 'proof']
+    ]
     const known = [...REQUESTS, ...ANSWERS].map(([name]) => name)
     const named = new Set([...known, ...ofConnections])
     expect([...named].sort()).toEqual(Object.keys(KIND).sort())

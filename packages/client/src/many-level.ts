@@ -4,10 +4,10 @@ import { once } from 'node:events'
 import { connect as connectSocket, type Socket } from 'node:net'
 import { type Duplex, pipeline } from 'node:stream'
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
-import { createHello } from '@partyd/shared'
+import { adviseOnRights, createHello, currentPlatform, PartyError } from '@partyd/shared'
 import { ManyLevelGuest } from 'many-level'
 import { Backoff } from './connecting/backoff.js'
-import { connect } from './connecting/connector.js'
+import { connect, type Link } from './connecting/connector.js'
 import { type PartyOptions, type ResolvedOptions, resolveOptions } from './options.js'
 import { PACKAGE_VERSION } from './package-version.js'
 
@@ -87,6 +87,7 @@ class GuestLink {
       createHello: () => createHello('control', PACKAGE_VERSION)
     })
     link.socket.destroy()
+    if (link.isProven) throw cannotProve(link, this.#directory)
     const socket = connectSocket(link.endpoint)
     this.#socket = socket
     socket.once('connect', () => {
@@ -103,6 +104,16 @@ class GuestLink {
     if (this.#guest.listenerCount('error') > 0) this.#guest.emit('error', cause)
     else process.emitWarning(cause)
   }
+}
+
+/** many-level's protocol has no place for a proof, so the daemon would not have the guest. */
+function cannotProve({ endpoint }: Link, directory: string): PartyError {
+  const message = `Other users could listen at ${endpoint}, too, and many-level guests can neither prove anything nor ask for a proof. Use PartyLevel.${adviseOnRights(currentPlatform())}`
+  return new PartyError('PARTYD_PERMISSION', message, {
+    path: directory,
+    endpoint,
+    pid: process.pid
+  })
 }
 
 /** Resolves with true when the guest has something to send, with false when it is closed. */

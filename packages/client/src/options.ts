@@ -36,6 +36,11 @@ export interface PartyOptions {
    * closes; Infinity: for ever. Default: 30,000.
    */
   idleTimeoutMs?: number | undefined
+  /**
+   * Whether a daemon started by this client may serve a location on a network file system. Sockets do
+   * not reach other machines, and not every such system keeps LevelDB's lock. Default: false.
+   */
+  allowNetworkFs?: boolean | undefined
   /** Cancels `open()`. */
   signal?: AbortSignal | undefined
   spawn?: SpawnOptions | undefined
@@ -48,6 +53,7 @@ export interface ResolvedOptions {
   readonly connectTimeoutMs: number
   readonly autospawn: boolean
   readonly idleTimeoutMs: number
+  readonly allowNetworkFs: boolean
   readonly signal: AbortSignal | undefined
   readonly spawn: SpawnOptions
   /** Open options for a daemon that this client starts. */
@@ -64,6 +70,7 @@ export function resolveOptions(options: object): ResolvedOptions {
     autospawn: boolean(given, 'autospawn', true),
     // The daemon's command line takes a whole number.
     idleTimeoutMs: Math.ceil(milliseconds(given, 'idleTimeoutMs', TIMES.idle)),
+    allowNetworkFs: boolean(given, 'allowNetworkFs', false),
     signal: given['signal'] as AbortSignal | undefined,
     spawn: (given['spawn'] ?? {}) as SpawnOptions,
     database: databaseOptions(given)

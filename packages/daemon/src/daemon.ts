@@ -4,11 +4,14 @@ import { rmSync } from 'node:fs'
 import { createServer, type Server } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import {
+  currentPlatform,
   type DaemonArguments,
+  defaultEndpoint,
   EXIT_CODES,
   type GoodbyeReason,
   locationFiles,
   type PartyError,
+  removeToken,
   resolveDatabaseOptions,
   resolveLocation,
   TIMES,
@@ -16,9 +19,11 @@ import {
   writeRendezvous
 } from '@partyd/shared'
 import { type Claim, claim } from './claim.js'
+import { Credential } from './credential.js'
 import { drain } from './drain.js'
 import { Endpoint } from './endpoint.js'
 import { Fence } from './fence.js'
+import { assertLocalFileSystem, describeFileSystem } from './file-system.js'
 import { IdleWatch } from './idle-watch.js'
 import { Logger } from './logger.js'
 import { openEngine } from './open-engine.js'
@@ -60,6 +65,7 @@ class Daemon {
   #engine: Engine | undefined
   #connections: Connections | undefined
   #endpoint: Endpoint | undefined
+  #credential: Credential | undefined
   #fence: Fence | undefined
   #idleWatch: IdleWatch | undefined
   readonly #stopRequests: PartyConnection[] = []
@@ -109,11 +115,13 @@ class Daemon {
     process.chdir('/')
     const serving = await probe(this.#location)
     if (serving !== undefined) await this.#onServed(serving)
+    this.#lookAtFileSystem()
     const claimed = await this.#claim()
     try {
       await this.#publish(claimed)
     } catch (error) {
       await this.#engine?.sessions.undoOpen()
+      removeToken(this.#location)
       await claimed.database.close()
       throw error
     }
@@ -127,6 +135,16 @@ class Daemon {
     } catch (error) {
       const known = error as PartyError
       throw new StartError(known.code === 'PARTYD_PERMISSION' ? 'disk' : 'usage', known)
+    }
+  }
+
+  #lookAtFileSystem(): void {
+    const fileSystem = describeFileSystem(this.#location)
+    if (this.#options.allowNetworkFs !== true) assertLocalFileSystem(fileSystem, this.#location)
+    if (fileSystem.isNetwork || fileSystem.type === 'fuse') {
+      this.#log.warn(
+        `${this.#location} is on a file system (${fileSystem.type}) that may not keep LevelDB's lock, nor its writes when the power fails`
+      )
     }
   }
 
@@ -164,10 +182,15 @@ class Daemon {
       onGeneration: (generation) => this.#connections?.sayGeneration(generation),
       onUnreadable: (error) => this.#log.error('cannot remove session records', { err: error })
     })
-    const connections = this.#createConnections(this.#engine)
+    const credential = new Credential(this.#location)
+    // A pipe can be found as soon as it is bound.
+    credential.protect(defaultEndpoint(this.#location, currentPlatform()))
+    this.#credential = credential
+    const connections = this.#createConnections(this.#engine, credential)
     this.#connections = connections
     this.#endpoint = await Endpoint.bind(this.#location, () => this.#createServer(connections))
     this.#signals.stop.throwIfAborted()
+    credential.protect(this.#endpoint.path)
     this.#endpoint.publish()
     const { path } = this.#endpoint
     writeRendezvous(this.#location, this.#description.rendezvous(path, this.#logFile))
@@ -181,9 +204,10 @@ class Daemon {
     return server
   }
 
-  #createConnections(engine: Engine): Connections {
+  #createConnections(engine: Engine, credential: Credential): Connections {
     return new Connections({
       engine,
+      credential,
       log: this.#log,
       identity: {
         ...this.#description.identity,
@@ -228,8 +252,18 @@ class Daemon {
         this.#log.warn(`${endpoint.path} was removed; publishing it again`)
         endpoint.republish().catch((error: Error) => this.#log.warn(error.message))
       },
+      onSound: () => this.#protect(endpoint),
       onLost: (reason) => endAfterLoss(reason, this.#remains)
     })
+  }
+
+  /** Others may have been given the right to write to the location. */
+  #protect(endpoint: Endpoint): void {
+    try {
+      this.#credential?.protect(endpoint.path)
+    } catch (error) {
+      this.#log.warn((error as Error).message)
+    }
   }
 
   /** Loads what may be needed later, while the files are still there (an npx cache may vanish). */

@@ -3,7 +3,13 @@
 
 import { rmSync, statSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type GoodbyeReason, locationFiles, removeRendezvous, TIMES } from '@partyd/shared'
+import {
+  type GoodbyeReason,
+  locationFiles,
+  removeRendezvous,
+  removeToken,
+  TIMES
+} from '@partyd/shared'
 import type { Endpoint } from './endpoint.js'
 import type { Logger } from './logger.js'
 import type { Connections } from './session/connections.js'
@@ -52,6 +58,7 @@ async function waitForClients(connections: Connections, hurry: AbortSignal): Pro
 
 function removeFiles(location: string): void {
   removeRendezvous(location)
+  removeToken(location)
   const { exit, spawnLock } = locationFiles(location)
   rmSync(exit, { force: true })
   // Whoever holds it refreshes it every second.

@@ -8,6 +8,8 @@ import type { Endpoint } from './endpoint.js'
 export interface FenceOwner {
   /** The socket has been removed, by a cleaner perhaps, but the location is ours. */
   onEndpointMissing(): void
+  /** The location is ours. */
+  onSound(): void
   /** Somebody else may own the database by now: it must not be touched any more. */
   onLost(reason: string): void
 }
@@ -37,6 +39,7 @@ export class Fence {
   #look(): void {
     const reason = this.#findLoss()
     if (reason !== undefined) return this.#owner.onLost(reason)
+    this.#owner.onSound()
     if (this.#endpoint.state() === 'missing') this.#owner.onEndpointMissing()
   }
 

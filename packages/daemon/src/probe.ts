@@ -26,6 +26,11 @@ export async function requestDrain(location: string): Promise<void> {
 
 async function dialControl(location: string): Promise<Dialled | undefined> {
   const hello = createHello('control', PACKAGE_VERSION)
-  const result = await dial(findEndpoint(location), hello, AbortSignal.timeout(TIMES.probe))
+  const result = await dial(
+    location,
+    findEndpoint(location),
+    hello,
+    AbortSignal.timeout(TIMES.probe)
+  )
   return result.status === 'welcome' ? result : undefined
 }

@@ -30,6 +30,8 @@ export interface DaemonArguments {
   logLevel?: string
   /** Milliseconds between two looks whether the location is still its own. */
   fenceIntervalMs?: number
+  /** Whether the location may be on a network file system. */
+  allowNetworkFs?: boolean
   database: DatabaseOptions
 }
 
@@ -120,6 +122,7 @@ export function toDaemonArguments(options: DaemonArguments): string[] {
   if (idleTimeoutMs !== undefined) list.push('--idle-timeout', formatIdleTimeout(idleTimeoutMs))
   if (logLevel !== undefined) list.push('--log-level', logLevel)
   if (fenceIntervalMs !== undefined) list.push('--fence-interval', String(fenceIntervalMs))
+  if (options.allowNetworkFs) list.push('--allow-network-fs')
   for (const [name, { flag, type }] of Object.entries(DATABASE_FLAGS)) {
     const value = database[name as keyof DatabaseOptions]
     if (value === undefined) continue
@@ -146,6 +149,7 @@ export function parseDaemonArguments(list: readonly string[]): DaemonArguments {
       'idle-timeout': { type: 'string' },
       'log-level': { type: 'string' },
       'fence-interval': { type: 'string' },
+      'allow-network-fs': { type: 'boolean' },
       ...databaseParseOptions()
     }
   })
@@ -186,6 +190,7 @@ export function resolveDaemonArguments(
   if (fenceInterval !== undefined) {
     result.fenceIntervalMs = parseCount('fence-interval', fenceInterval)
   }
+  if (flagValue('allow-network-fs')) result.allowNetworkFs = true
   const database: Record<string, boolean | number> = {}
   for (const [name, { flag, type }] of Object.entries(DATABASE_FLAGS)) {
     const value = flagValue(flag)

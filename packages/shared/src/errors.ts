@@ -8,6 +8,8 @@ export const PARTY_ERRORS = {
     'A daemon holds the location but does not answer. Resume or stop the process named by pid.',
   PARTYD_PERMISSION:
     'The location or its endpoint may not be used by this user. Check the owner and mode of the path.',
+  PARTYD_NETWORK_FS:
+    'The location is on a network file system, whose locks and sockets do not keep other machines out. Move it to a local disk, or allow it with `allowNetworkFs` or `--allow-network-fs`.',
   PARTYD_INCOMPATIBLE:
     'Client and daemon share no protocol version, or the database holds data of an unknown format. The message says which.',
   PARTYD_CRASHED:

@@ -113,6 +113,8 @@ export const TIMES = {
   daemonLost: 10_000,
   /** How long a daemon waits for a hello after the first byte of a party client. */
   hello: 10_000,
+  /** How long a client that finds no token waits for a daemon to leave, which has removed it on its way out. */
+  tokenMissing: 500,
   /** How long a daemon that starts waits for another to answer; only an answer counts. */
   probe: 300,
   /** When a spawn lock counts as abandoned. Its time may lie up to a second ahead, so others are held up for 6 s. */

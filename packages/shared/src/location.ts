@@ -106,6 +106,7 @@ export interface LocationFiles {
   readonly exit: string
   readonly failed: string
   readonly hold: string
+  readonly token: string
 }
 
 /** @param location the database directory, as an absolute real path. */
@@ -117,7 +118,8 @@ export function locationFiles(location: string): LocationFiles {
     spawnLock: join(location, 'partyd.spawn.lock'),
     exit: join(location, 'partyd.exit.json'),
     failed: join(location, 'partyd.failed.json'),
-    hold: join(location, 'partyd.hold')
+    hold: join(location, 'partyd.hold'),
+    token: join(location, 'partyd.token')
   }
 }
 
@@ -162,6 +164,19 @@ export function isPlausibleEndpoint(
   // A daemon with another environment may have used another runtime directory, but the same name.
   const expected = basename(shortEndpoint(location, platform))
   return platform.name !== 'win32' && endpoint.startsWith('/') && basename(endpoint) === expected
+}
+
+/**
+ * What a directory is, whatever names it has: a bind mount gives it another real path. Copies of it
+ * are other directories. Undefined when it cannot be looked at.
+ */
+export function directoryId(directory: string): string | undefined {
+  try {
+    const { dev, ino } = statSync(directory, { bigint: true })
+    return `${dev}:${ino}`
+  } catch {
+    return undefined
+  }
 }
 
 /**

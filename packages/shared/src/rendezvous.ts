@@ -1,7 +1,17 @@
 // `partyd.json`: how clients learn who serves a location. A hint, never proof.
 
 import { chmodSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { currentPlatform, defaultEndpoint, isPlausibleEndpoint, locationFiles } from './location.js'
+import { basename, dirname, isAbsolute } from 'node:path'
+import { LIMITS } from './limits.js'
+import {
+  currentPlatform,
+  defaultEndpoint,
+  directoryId,
+  isPlausibleEndpoint,
+  locationFiles,
+  type Platform
+} from './location.js'
+import { isDirectoryPrivate, isEndpointPrivate } from './private-endpoint.js'
 
 /** How a daemon was started: by a client, by hand, or by a service manager. */
 export type DaemonMode = 'auto' | 'foreground' | 'service'
@@ -14,6 +24,8 @@ export interface Rendezvous {
   readonly pid: number
   readonly host: string
   readonly endpoint: string
+  /** The location as {@link directoryId} has it, for clients that know it by another name. */
+  readonly directory?: string | undefined
   /** Lowest and highest protocol version served. */
   readonly proto: readonly [number, number]
   readonly version: string
@@ -48,17 +60,43 @@ function isRendezvous(value: unknown): value is Rendezvous {
 /** Where the daemon of a location is to be dialled: as `partyd.json` says, or else the default. */
 export function findEndpoint(location: string): string {
   const platform = currentPlatform()
-  const hint = readRendezvous(location)?.endpoint
-  return hint !== undefined && isPlausibleEndpoint(hint, location, platform)
-    ? hint
+  const hint = readRendezvous(location)
+  return hint !== undefined &&
+    (isPlausibleEndpoint(hint.endpoint, location, platform) ||
+      isEndpointOfOtherName(hint, location, platform))
+    ? hint.endpoint
     : defaultEndpoint(location, platform)
+}
+
+/**
+ * Whether a daemon that has the location by another name, as a bind mount gives it one, would have
+ * chosen the endpoint. A copy of the location holds the same file, but is another directory; and
+ * where others could have written the file, it is believed nothing that its path does not show.
+ */
+export function isEndpointOfOtherName(
+  { endpoint, directory }: Pick<Rendezvous, 'endpoint' | 'directory'>,
+  location: string,
+  platform: Platform
+): boolean {
+  if (platform.name === 'win32' || !isAbsolute(endpoint)) return false
+  if (Buffer.byteLength(endpoint) > LIMITS.endpointPathBytesMax) return false
+  const id = directoryId(location)
+  if (id === undefined) return false
+  if (basename(endpoint) === 'partyd.sock') return directoryId(dirname(endpoint)) === id
+  return (
+    directory === id &&
+    /^[0-9a-f]{16}\.sock$/.test(basename(endpoint)) &&
+    isDirectoryPrivate(location, location, platform) &&
+    isEndpointPrivate(endpoint, location, platform)
+  )
 }
 
 /** Writes `partyd.json` in one step. Only the holder of LevelDB's lock may call this. */
 export function writeRendezvous(location: string, rendezvous: Rendezvous): void {
   const { rendezvous: path } = locationFiles(location)
   const temporary = `${path}.tmp`
-  writeFileSync(temporary, `${JSON.stringify(rendezvous)}\n`, { mode: 0o600 })
+  const content = { ...rendezvous, directory: directoryId(location) }
+  writeFileSync(temporary, `${JSON.stringify(content)}\n`, { mode: 0o600 })
   chmodSync(temporary, 0o600)
   renameSync(temporary, path)
 }

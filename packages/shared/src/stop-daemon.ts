@@ -34,7 +34,12 @@ export async function stopDaemon(directory: string, version: string): Promise<St
     // Only Linux can tell who holds the lock; elsewhere the dial has the last word.
     if (daemon !== undefined && findLockHolder(location)?.pid !== daemon) return { pid: daemon }
     const silence = AbortSignal.timeout(TIMES.connect)
-    const result = await dial(findEndpoint(location), createHello('control', version), silence)
+    const result = await dial(
+      location,
+      findEndpoint(location),
+      createHello('control', version),
+      silence
+    )
     if (result.status === 'welcome') {
       daemon = result.welcome.pid
       if (await isStopped(result, location)) return { pid: daemon }

@@ -111,7 +111,7 @@ export class ConnectAttempt {
     if (!mayBeSocket(endpoint)) {
       return { status: 'absent', cause: new Error(`There is no socket at ${endpoint}`) }
     }
-    return dial(endpoint, this.#request.createHello(), this.#deadline.signal)
+    return dial(this.#location, endpoint, this.#request.createHello(), this.#deadline.signal)
   }
 
   #accept(link: Link): Link {

@@ -30,7 +30,8 @@ export type LaunchResult =
   /** It ended without a word. `isKilled`: by a signal from outside, which says nothing about it. */
   | { readonly status: 'crashed'; readonly error: PartyError; readonly isKilled: boolean }
 
-export interface LaunchOptions extends Pick<ResolvedOptions, 'spawn' | 'idleTimeoutMs'> {
+export interface LaunchOptions
+  extends Pick<ResolvedOptions, 'spawn' | 'idleTimeoutMs' | 'allowNetworkFs'> {
   readonly database: DatabaseOptions
   /** Ends the wait, not the daemon: others may be waiting for it too. */
   readonly signal: AbortSignal
@@ -60,10 +61,17 @@ export async function launchDaemon(
 
 function spawnDaemon(
   location: string,
-  { spawn: how, idleTimeoutMs, database }: LaunchOptions,
+  { spawn: how, idleTimeoutMs, allowNetworkFs, database }: LaunchOptions,
   log: number | 'ignore'
 ): ChildProcess {
-  const args = toDaemonArguments({ location, mode: 'auto', readyFd: 3, idleTimeoutMs, database })
+  const args = toDaemonArguments({
+    location,
+    mode: 'auto',
+    readyFd: 3,
+    idleTimeoutMs,
+    allowNetworkFs,
+    database
+  })
   // Neither the host's terminal nor its pipes: whoever waits for them would wait for the daemon.
   return spawnDaemonProgram(args, how, ['ignore', log, log, 'pipe'])
 }

@@ -39,7 +39,7 @@ export async function askDaemon(
   const location = realpathSync.native(directory)
   const endpoint = findEndpoint(location)
   const signal = AbortSignal.timeout(timeoutMs)
-  const result = await dial(endpoint, createHello('control', PACKAGE_VERSION), signal)
+  const result = await dial(location, endpoint, createHello('control', PACKAGE_VERSION), signal)
   if (result.status !== 'welcome') return describeFailedDial(result, location, endpoint)
   const onAbort = (): unknown => result.socket.destroy()
   signal.addEventListener('abort', onAbort)

@@ -72,6 +72,7 @@ const PARTY_EXITS: Readonly<Partial<Record<PartyErrorCode, number>>> = {
   PARTYD_UNRESPONSIVE: EXIT.unresponsive,
   PARTYD_TIMEOUT: EXIT.unresponsive,
   PARTYD_PERMISSION: EXIT.disk,
+  PARTYD_NETWORK_FS: EXIT.usage,
   PARTYD_INCOMPATIBLE: EXIT.incompatibleData,
   PARTYD_TOO_LARGE: EXIT.usage,
   PARTYD_RESERVED_KEY: EXIT.usage

@@ -178,7 +178,7 @@ async function stopDaemon(location: string): Promise<void> {
   const signal = AbortSignal.timeout(TIMES.connect)
   for (;;) {
     const endpoint = findEndpoint(location)
-    const result = await dial(endpoint, createHello('control', PACKAGE_VERSION), signal)
+    const result = await dial(location, endpoint, createHello('control', PACKAGE_VERSION), signal)
     if (result.status === 'absent') return
     if (result.status === 'welcome') {
       await ask(result.socket, KIND.stop)
@@ -221,7 +221,7 @@ function heldError(location: string): StartError {
 
 /** What partyd keeps in a location, but for the hold: sockets, records, logs, and leftovers of each. */
 const OWN_FILES =
-  /^(partyd\.(sock|json|json\.tmp|log|log\.\d+|token|exit\.json|failed\.json|failed\.json\.\d+|hold\.\d+|spawn\.lock)|\.[px][0-9a-f]{8})$/
+  /^(partyd\.(sock|json|json\.tmp|log|log\.\d+|token|token\.tmp|exit\.json|failed\.json|failed\.json\.\d+|hold\.\d+|spawn\.lock)|\.[px][0-9a-f]{8})$/
 /** Where LevelDB's repair puts what it could not use. */
 const LOST = /^(CURRENT|MANIFEST-\d+|\d+\.(log|ldb|sst|dbtmp))$/
 

@@ -29,6 +29,10 @@ export const serveCommand: Command = {
       flags: '--fence-interval <ms>',
       description: 'how often to look whether the location is still its own'
     },
+    {
+      flags: '--allow-network-fs',
+      description: 'serve a location on a network file system all the same'
+    },
     { flags: '--ready-fd <fd>', description: 'descriptor to report on', hidden: true },
     ...databaseOptions()
   ],

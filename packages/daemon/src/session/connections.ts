@@ -1,7 +1,7 @@
 // All connections of the daemon: admits them, counts the clients among them, and says goodbye.
 
 import type { Socket } from 'node:net'
-import { type GoodbyeReason, LIMITS } from '@partyd/shared'
+import { adviseOnRights, currentPlatform, type GoodbyeReason, LIMITS } from '@partyd/shared'
 import type { Logger } from '../logger.js'
 import type { Connection } from './connection.js'
 import { GuestConnection } from './guest-connection.js'
@@ -25,6 +25,7 @@ export class Connections {
       this.#onClosed(connection, error)
     this.#host = {
       engine: owner.engine,
+      credential: owner.credential,
       identity: owner.identity,
       isServing: () => owner.isServing(),
       welcomeClient: () => owner.welcomeClient(),
@@ -54,12 +55,20 @@ export class Connections {
     this.#silent.delete(socket)
     if (kind === 'party') {
       this.#connections.add(new PartyConnection(socket, this.#host))
-    } else if (kind === 'guest' && !this.#owner.welcomeClient()) {
+    } else if (kind === 'guest' && !this.#mayAdmitGuest()) {
       socket.destroy()
     } else if (kind === 'guest') {
       await this.#admitGuest(socket)
     }
     this.#onClientChange()
+  }
+
+  #mayAdmitGuest(): boolean {
+    if (!this.#owner.credential.isNeeded) return this.#owner.welcomeClient()
+    this.#owner.log.warn(
+      `refused a many-level guest: it cannot prove that it knows partyd.token, as is needed where other users could listen, too.${adviseOnRights(currentPlatform())}`
+    )
+    return false
   }
 
   async #admitGuest(socket: Socket): Promise<void> {

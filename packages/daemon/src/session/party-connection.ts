@@ -2,8 +2,10 @@
 
 import type { Socket } from 'node:net'
 import {
+  adviseOnRights,
   Channel,
   type ChannelOwner,
+  currentPlatform,
   FEATURES,
   type FrameReader,
   FrameWriter,
@@ -14,12 +16,14 @@ import {
   PartyError,
   PREFACE,
   PROTOCOL_VERSIONS,
+  type ProofExchange,
   ProtocolError,
   parseHello,
   TIMES,
   toWireError,
   type Welcome
 } from '@partyd/shared'
+import type { Credential } from '../credential.js'
 import type { Connection } from './connection.js'
 import type { Engine } from './engine.js'
 import { PartySession, unknownKind } from './party-session.js'
@@ -29,6 +33,7 @@ import type { SessionState } from './session-state.js'
 /** The daemon as its connections see it. */
 export interface ConnectionHost {
   readonly engine: Engine
+  readonly credential: Credential
   isServing(): boolean
   /** Whether a client that has just come can be served: not when the daemon is on its way out. */
   welcomeClient(): boolean
@@ -49,6 +54,8 @@ export class PartyConnection implements Connection, ChannelOwner, SessionHolder 
   /** resuming: its session is being found · settled: the client needs no more answers · stopping: waits for the answer to its stop. */
   #status: 'greeting' | 'resuming' | 'session' | 'settled' | 'control' | 'stopping' | 'closed' =
     'greeting'
+  /** Of the client's proof and ours, if it has asked for ours. */
+  #exchange: ProofExchange | undefined
   #session: PartySession | undefined
   /** The session's state, for clients that retry. */
   #state: SessionState | undefined
@@ -74,7 +81,9 @@ export class PartyConnection implements Connection, ChannelOwner, SessionHolder 
   onFrame(reader: FrameReader): void {
     switch (this.#status) {
       case 'greeting':
-        return this.#onHello(reader)
+        return reader.kind === KIND.challenge && this.#exchange === undefined
+          ? this.#onChallenge(reader)
+          : this.#onHello(reader)
       case 'session':
         if (reader.kind === KIND.settled) return this.#onSettled(reader)
         if (reader.kind === KIND.ping) return this.#sendObject(KIND.info, reader.id, {})
@@ -144,12 +153,19 @@ export class PartyConnection implements Connection, ChannelOwner, SessionHolder 
     this.#channel.destroy()
   }
 
+  #onChallenge(reader: FrameReader): void {
+    this.#exchange = this.#host.credential.exchange(reader.tailText())
+    this.#sendObject(KIND.proof, 0, this.#exchange.answer)
+  }
+
   #onHello(reader: FrameReader): void {
     if (reader.kind !== KIND.hello) {
       throw new ProtocolError(`The first frame is of kind ${reader.kind}, not a hello`)
     }
     const hello = parseHello(reader.tailText())
     clearTimeout(this.#helloTimer)
+    const isProven = this.#exchange?.isProven(hello.proof) ?? false
+    if (!isProven && this.#host.credential.isNeeded) throw unproven(hello)
     const isWelcome = hello.mode === 'control' ? this.#host.isServing() : this.#host.welcomeClient()
     if (!isWelcome) return this.#sayStop()
     const proto = highestCommon(hello.proto)
@@ -250,6 +266,14 @@ export class PartyConnection implements Connection, ChannelOwner, SessionHolder 
 function highestCommon([lowest, highest]: readonly [number, number]): number | undefined {
   const common = Math.min(highest, PROTOCOL_VERSIONS[1])
   return common >= Math.max(lowest, PROTOCOL_VERSIONS[0]) ? common : undefined
+}
+
+function unproven({ version }: Hello): PartyError {
+  return new PartyError(
+    'PARTYD_PERMISSION',
+    `A client (version ${version}) did not prove that it knows partyd.token, as is needed where other users could listen, too. Update its package.${adviseOnRights(currentPlatform())}`,
+    { pid: process.pid }
+  )
 }
 
 function incompatible({ proto, version }: Hello): PartyError {

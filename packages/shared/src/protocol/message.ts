@@ -17,6 +17,7 @@ export const KIND = {
   ping: 0x03,
   status: 0x04,
   stop: 0x05,
+  challenge: 0x06,
 
   get: 0x10,
   getMany: 0x11,
@@ -57,7 +58,8 @@ export const KIND = {
   goodbye: 0x89,
   generation: 0x8a,
   changes: 0x8b,
-  watchReset: 0x8c
+  watchReset: 0x8c,
+  proof: 0x8d
 } as const
 
 /** Names of operations, as errors carry them. */
@@ -66,6 +68,7 @@ export const OPERATION_NAMES: Readonly<Record<number, string>> = {
   [KIND.ping]: 'ping',
   [KIND.status]: 'info',
   [KIND.stop]: 'stop',
+  [KIND.challenge]: 'hello',
   [KIND.get]: 'get',
   [KIND.getMany]: 'getMany',
   [KIND.has]: 'has',
@@ -148,6 +151,8 @@ export interface Hello {
   mode: HelloMode
   /** Random text that ties an answer to its hello. */
   nonce: string
+  /** That the client knows the token, where the daemon has proven the same. */
+  proof?: string
   /** 128 random bits, in hexadecimal; one for each `open()`. */
   sessionId?: string
   /** Counts the connections of the session, from 1. */
@@ -223,6 +228,7 @@ export function parseHello(text: string): Hello {
     typeof value['version'] === 'string' &&
     typeof value['nonce'] === 'string' &&
     isTextList(value['features']) &&
+    (value['proof'] === undefined || typeof value['proof'] === 'string') &&
     (mode !== 'retry' ||
       (typeof sessionId === 'string' &&
         /^[0-9a-f]{32}$/.test(sessionId) &&
