@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { connect as connectSocket, type Socket } from 'node:net'
 import { type Duplex, pipeline } from 'node:stream'
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
-import { adviseOnRights, createHello, currentPlatform, PartyError } from '@partyd/shared'
+import { createHello, currentPlatform, isConnectingPrivate, PartyError } from '@partyd/shared'
 import { ManyLevelGuest } from 'many-level'
 import { Backoff } from './connecting/backoff.js'
 import { connect, type Link } from './connecting/connector.js'
@@ -87,7 +87,9 @@ class GuestLink {
       createHello: () => createHello('control', PACKAGE_VERSION)
     })
     link.socket.destroy()
-    if (link.isProven) throw cannotProve(link, this.#directory)
+    if (link.isProven && !isConnectingPrivate(currentPlatform())) {
+      throw cannotProve(link, this.#directory)
+    }
     const socket = connectSocket(link.endpoint)
     this.#socket = socket
     socket.once('connect', () => {
@@ -106,9 +108,9 @@ class GuestLink {
   }
 }
 
-/** many-level's protocol has no place for a proof, so the daemon would not have the guest. */
+/** many-level's protocol has no place for a proof, so a daemon that needs one would not have the guest. */
 function cannotProve({ endpoint }: Link, directory: string): PartyError {
-  const message = `Other users could listen at ${endpoint}, too, and many-level guests can neither prove anything nor ask for a proof. Use PartyLevel.${adviseOnRights(currentPlatform())}`
+  const message = `Everybody can connect to ${endpoint}, and many-level guests cannot prove who they are. Use PartyLevel.`
   return new PartyError('PARTYD_PERMISSION', message, {
     path: directory,
     endpoint,

@@ -44,3 +44,8 @@ export function isTrustedOwner(uid: number, location: string, platform: Platform
   if (uid === 0 || uid === platform.uid) return true
   return platform.uid === 0 && uid === statSync(location).uid
 }
+
+/** Whether the system lets nobody but this user connect: a socket has a mode, a pipe has none. */
+export function isConnectingPrivate(platform: Platform): boolean {
+  return platform.name !== 'win32'
+}

@@ -1,7 +1,7 @@
 // All connections of the daemon: admits them, counts the clients among them, and says goodbye.
 
 import type { Socket } from 'node:net'
-import { adviseOnRights, currentPlatform, type GoodbyeReason, LIMITS } from '@partyd/shared'
+import { currentPlatform, type GoodbyeReason, isConnectingPrivate, LIMITS } from '@partyd/shared'
 import type { Logger } from '../logger.js'
 import type { Connection } from './connection.js'
 import { GuestConnection } from './guest-connection.js'
@@ -63,11 +63,13 @@ export class Connections {
     this.#onClientChange()
   }
 
+  /** A guest has no way to prove anything. Where sockets have a mode, it need not. */
   #mayAdmitGuest(): boolean {
-    if (!this.#owner.credential.isNeeded) return this.#owner.welcomeClient()
-    this.#owner.log.warn(
-      `refused a many-level guest: it cannot prove that it knows partyd.token, as is needed where other users could listen, too.${adviseOnRights(currentPlatform())}`
-    )
+    const { credential, log } = this.#owner
+    if (!credential.isNeeded || isConnectingPrivate(currentPlatform())) {
+      return this.#owner.welcomeClient()
+    }
+    log.warn('refused a many-level guest: it cannot prove that it knows partyd.token')
     return false
   }
 
