@@ -10,8 +10,11 @@ const PACKAGES = fileURLToPath(new URL('../../packages', import.meta.url))
 
 /** What opens files, by the source file that may; the rest of `node:fs` does not. */
 const ALLOWED: Record<string, string[]> = {
-  // partyd.log, partyd.hold, /proc/locks, package.json, partyd.json, partyd.exit.json, partyd.token.
+  // partyd.log, /proc/net/unix, a unit, partyd.hold, /proc/locks, package.json, partyd.json, partyd.exit.json,
+  // partyd.token.
   'daemon/src/log-file.ts': ['openSync'],
+  'daemon/src/service/listen-fds.ts': ['readFileSync'],
+  'daemon/src/service/service-manager.ts': ['writeFileSync'],
   'shared/src/hold.ts': ['readFileSync', 'writeFileSync'],
   'shared/src/lock-holder.ts': ['readFileSync'],
   'daemon/src/package-version.ts': ['readFileSync'],

@@ -12,13 +12,14 @@ import {
   findLockHolder,
   type Hold,
   isDaemonProcess,
+  isWork,
   LevelError,
   PartyError,
   readRendezvous,
   TIMES,
   type Welcome
 } from '@partyd/shared'
-import { probe } from './probe.js'
+import { isTakingOver } from './service/takeover.js'
 import { StartError } from './start-error.js'
 import { Database } from './store/database.js'
 
@@ -29,6 +30,8 @@ export interface ClaimOptions {
   /** Ends the wait for the lock. */
   readonly signal: AbortSignal
   onProgress(message: string): void
+  /** Asks whether a daemon answers; only an answer counts. */
+  probe(): Promise<Welcome | undefined>
   /** A daemon answers there. @throws AlreadyRunning unless it is to be waited for. */
   onServed(welcome: Welcome): Promise<void>
 }
@@ -70,12 +73,13 @@ async function openWhenFree(options: ClaimOptions): Promise<Database> {
       if (database !== undefined) return database
     }
     if (isLastTry) throw lockedError(location)
-    const welcome = await probe(location)
+    const welcome = await options.probe()
     if (welcome !== undefined) await options.onServed(welcome)
     options.onProgress(describeWait(location))
     // Aborted, it rejects with an error of its own: the loop throws the signal's reason.
     await sleep(delay, undefined, { signal }).catch(() => signal.throwIfAborted())
-    delay = Math.min(delay * 2, TIMES.lockPollMax)
+    // Clients wait for whoever takes over.
+    delay = isTakingOver(location) ? TIMES.lockPollFirst : Math.min(delay * 2, TIMES.lockPollMax)
   }
 }
 
@@ -83,7 +87,7 @@ async function openWhenFree(options: ClaimOptions): Promise<Database> {
 async function holdEnded(options: ClaimOptions): Promise<void> {
   const { location, mode, signal } = options
   const isHolding = (hold: Hold | undefined): hold is Hold =>
-    hold !== undefined && (hold.reason !== 'stop' || mode === 'auto')
+    hold !== undefined && (mode === 'auto' || isWork(hold))
   let saidAt = Number.NEGATIVE_INFINITY
   for (let hold = findHold(location); isHolding(hold); hold = findHold(location)) {
     if (performance.now() - saidAt >= TIMES.openProgress) {

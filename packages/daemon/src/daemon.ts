@@ -8,6 +8,7 @@ import {
   type DaemonArguments,
   defaultEndpoint,
   EXIT_CODES,
+  findEndpoint,
   type GoodbyeReason,
   locationFiles,
   type PartyError,
@@ -28,8 +29,11 @@ import { IdleWatch } from './idle-watch.js'
 import { Logger } from './logger.js'
 import { openEngine } from './open-engine.js'
 import { OwnPackage } from './own-package.js'
-import { probe, requestDrain } from './probe.js'
+import { probe } from './probe.js'
 import { SelfDescription } from './self-description.js'
+import { inspectListenFd, type ListeningSocket, takeListenFd } from './service/listen-fds.js'
+import { Notifier } from './service/notify.js'
+import { endTakeover, takeOver } from './service/takeover.js'
 import { Connections } from './session/connections.js'
 import type { Engine } from './session/engine.js'
 import type { PartyConnection } from './session/party-connection.js'
@@ -54,9 +58,12 @@ class Daemon {
   readonly #description: SelfDescription
   readonly #package = new OwnPackage()
   readonly #startChannel: StartChannel
+  readonly #notifier: Notifier
   /** parking: idle and on the way out, unless a client comes. */
   #status: 'starting' | 'serving' | 'parking' | 'draining' | 'closed' = 'starting'
   #location = ''
+  /** The socket that the service manager has handed over, if so. */
+  #listening: ListeningSocket | undefined
   #log: Logger
   #resolveExit: (exitCode: number) => void = () => {}
   readonly #exit: Promise<number>
@@ -85,6 +92,11 @@ class Daemon {
     )
     this.#description = new SelfDescription(options.mode)
     this.#startChannel = new StartChannel(options.readyFd)
+    this.#notifier = new Notifier({
+      mode: options.mode,
+      environment: process.env,
+      onFailure: (message) => this.#log.warn(message)
+    })
     this.#log = this.#createLogger(undefined)
     this.#exit = new Promise((resolve) => {
       this.#resolveExit = resolve
@@ -99,6 +111,7 @@ class Daemon {
       await this.#start()
     } catch (error) {
       this.#endpoint?.close()
+      if (this.#location !== '') endTakeover(this.#location)
       return reportStartFailure(error, {
         location: this.#location,
         mode: this.#options.mode,
@@ -109,11 +122,13 @@ class Daemon {
   }
 
   async #start(): Promise<void> {
+    const listenFd = takeListenFd(process.env)
     this.#location = this.#resolveLocation()
     process.title = `partyd ${this.#location}`
     this.#log = this.#createLogger(this.#location)
     process.chdir('/')
-    const serving = await probe(this.#location)
+    if (listenFd !== undefined) this.#listening = inspectListenFd(listenFd, this.#location)
+    const serving = await this.#probe()
     if (serving !== undefined) await this.#onServed(serving)
     this.#lookAtFileSystem()
     const claimed = await this.#claim()
@@ -154,12 +169,20 @@ class Daemon {
       mode: this.#options.mode,
       database: this.#options.database,
       signal: this.#signals.stop,
+      probe: () => this.#probe(),
       onProgress: (message) => {
         this.#log.info(message)
+        this.#notifier.status(message)
         this.#startChannel.report({ event: 'progress', message })
       },
       onServed: (welcome) => this.#onServed(welcome)
     })
+  }
+
+  /** Nobody else can answer at a socket that was handed over to us. */
+  async #probe(): Promise<Welcome | undefined> {
+    const isOwn = this.#listening?.path === findEndpoint(this.#location)
+    return isOwn ? undefined : probe(this.#location)
   }
 
   /**
@@ -170,7 +193,7 @@ class Daemon {
     const own = this.#options.mode
     if (own !== 'auto' && mode === 'auto') {
       this.#log.info(`taking over from the daemon that a client started (pid ${pid})`)
-      return requestDrain(this.#location)
+      return takeOver(this.#location)
     }
     if (own !== 'service') throw new AlreadyRunning(this.#location, pid, mode)
   }
@@ -188,13 +211,19 @@ class Daemon {
     this.#credential = credential
     const connections = this.#createConnections(this.#engine, credential)
     this.#connections = connections
-    this.#endpoint = await Endpoint.bind(this.#location, () => this.#createServer(connections))
+    this.#endpoint = await this.#bind(() => this.#createServer(connections))
     this.#signals.stop.throwIfAborted()
     credential.protect(this.#endpoint.path)
     this.#endpoint.publish()
     const { path } = this.#endpoint
     writeRendezvous(this.#location, this.#description.rendezvous(path, this.#logFile))
     this.#status = 'serving'
+  }
+
+  #bind(createServer: () => Server): Promise<Endpoint> {
+    return this.#listening === undefined
+      ? Endpoint.bind(this.#location, createServer)
+      : Endpoint.adopt(this.#listening, createServer)
   }
 
   #createServer(connections: Connections): Server {
@@ -229,6 +258,8 @@ class Daemon {
     const { pid, instanceId } = this.#description.identity
     this.#startChannel.report({ event: 'ready', pid, instanceId, endpoint, created })
     this.#startChannel.close()
+    this.#notifier.ready(`serving ${this.#location}`)
+    endTakeover(this.#location)
     const { exit, failed } = locationFiles(this.#location)
     rmSync(exit, { force: true })
     rmSync(failed, { force: true })
@@ -316,6 +347,7 @@ class Daemon {
     if (reason === 'idle' && (await this.#isNeededAfterAll())) return
     this.#fence?.stop()
     this.#idleWatch?.stop()
+    this.#notifier.stopping(`stopping: ${reason}`)
     await drain({
       location: this.#location,
       reason,

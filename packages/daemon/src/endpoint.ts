@@ -14,6 +14,7 @@ import {
   PartyError,
   shortEndpoint
 } from '@partyd/shared'
+import type { ListeningSocket } from './service/listen-fds.js'
 import { StartError } from './start-error.js'
 
 /** What a file system answers that has no sockets (WSL mounts, some FUSE and network file systems). */
@@ -27,7 +28,7 @@ export class Endpoint {
   readonly path: string
   readonly #createServer: () => Server
   #server: Server
-  /** The socket's name before publication and after parking; undefined for a pipe, which has no file. */
+  /** The socket's name before publication and after parking; undefined for one that has no file of ours. */
   #privatePath: string | undefined
   #inode: bigint | undefined
   /** Whether clients are to find us. */
@@ -56,6 +57,20 @@ export class Endpoint {
     return Endpoint.#bindOutside(shortEndpoint(location, platform), createServer)
   }
 
+  /**
+   * Listens on a socket that is bound already. Like a pipe it has no name of ours: its file is the
+   * service manager's, who listens on after us.
+   */
+  static async adopt(socket: ListeningSocket, createServer: () => Server): Promise<Endpoint> {
+    const endpoint = new Endpoint(socket.path, createServer)
+    try {
+      await listen(endpoint.#server, { fd: socket.fd })
+      return endpoint
+    } catch (error) {
+      throw unusable(socket.path, error as Error)
+    }
+  }
+
   static async #bindOutside(path: string, createServer: () => Server): Promise<Endpoint> {
     const endpoint = new Endpoint(path, createServer)
     try {
@@ -68,10 +83,10 @@ export class Endpoint {
   }
 
   async #listen(): Promise<void> {
-    if (process.platform === 'win32') return listen(this.#server, this.path)
+    if (process.platform === 'win32') return listen(this.#server, { path: this.path })
     const name = `${privatePrefix(this.path)}.p${randomBytes(4).toString('hex')}`
     const privatePath = join(dirname(this.path), name)
-    await listen(this.#server, privatePath)
+    await listen(this.#server, { path: privatePath })
     chmodSync(privatePath, 0o600)
     this.#privatePath = privatePath
   }
@@ -121,10 +136,10 @@ export class Endpoint {
   }
 }
 
-function listen(server: Server, path: string): Promise<void> {
+function listen(server: Server, where: { path: string } | { fd: number }): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', reject)
-    server.listen({ path, backlog: LIMITS.backlog }, () => {
+    server.listen({ ...where, backlog: LIMITS.backlog }, () => {
       server.off('error', reject)
       resolve()
     })

@@ -8,8 +8,11 @@ import { locationFiles } from './location.js'
 /** The content of `partyd.hold`. */
 export interface Hold {
   readonly schema: 1
-  /** Why. `stop` keeps clients away; the others also a daemon that somebody starts on purpose. */
-  readonly reason: 'stop' | 'destroy' | 'repair'
+  /**
+   * Why. `stop`, and `takeover` by a daemon that somebody starts on purpose, keep clients away; work
+   * on the files keeps off everybody.
+   */
+  readonly reason: 'stop' | 'takeover' | 'destroy' | 'repair'
   /** Milliseconds since 1970. */
   readonly until: number
   /** Who holds it: for people to read. */
@@ -92,9 +95,15 @@ export function removeHold(location: string): void {
   }
 }
 
+/** Whether the files are being worked on, so that nobody may open them. */
+export function isWork({ reason }: Hold): boolean {
+  return reason !== 'stop' && reason !== 'takeover'
+}
+
 /** What people are told of it. */
 export function describeHold({ reason, until, pid }: Hold): string {
   const time = new Date(until).toISOString()
+  if (reason === 'takeover') return `a daemon (pid ${pid}) is about to serve it`
   return reason === 'stop'
     ? `it was stopped to be left alone until ${time}`
     : `\`partyd ${reason}\` (pid ${pid}) is working on it, at least until ${time}`

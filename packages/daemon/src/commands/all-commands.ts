@@ -8,6 +8,12 @@ import { lsCommand } from './ls.js'
 import { destroyCommand, repairCommand } from './maintenance.js'
 import { delCommand, putCommand } from './put.js'
 import { serveCommand } from './serve.js'
+import {
+  serviceInstallCommand,
+  servicePrintCommand,
+  serviceStatusCommand,
+  serviceUninstallCommand
+} from './service.js'
 import { pingCommand, statusCommand } from './status.js'
 import { stopCommand } from './stop.js'
 import { watchCommand } from './watch.js'
@@ -29,5 +35,14 @@ export const COMMAND_GROUPS: readonly CommandGroup[] = [
   {
     heading: 'The database as a whole:',
     commands: [compactCommand, repairCommand, destroyCommand]
+  },
+  {
+    heading: 'As a service of systemd or launchd:',
+    commands: [
+      serviceInstallCommand,
+      serviceUninstallCommand,
+      serviceStatusCommand,
+      servicePrintCommand
+    ]
   }
 ]

@@ -1,10 +1,33 @@
 // `partyd <location>`: the daemon itself, in the foreground.
 
 import { DATABASE_FLAGS, resolveDaemonArguments } from '@partyd/shared'
+import { LAUNCHD_FLAG } from '../service/launchd-exit.js'
 import { type Command, type CommandOption, LOCATION } from './command.js'
 import { UsageError } from './failure.js'
 
 export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const
+
+/** How a daemon is to be, whoever starts it. */
+export const DAEMON_OPTIONS: readonly CommandOption[] = [
+  {
+    flags: '--idle-timeout <ms>',
+    description: 'end after this long without clients, or `never`'
+  },
+  {
+    flags: '--log-level <level>',
+    description: 'least severe level to log (info)',
+    choices: LOG_LEVELS
+  },
+  {
+    flags: '--fence-interval <ms>',
+    description: 'how often to look whether the location is still its own'
+  },
+  {
+    flags: '--allow-network-fs',
+    description: 'serve a location on a network file system all the same'
+  },
+  ...databaseOptions()
+]
 
 export const serveCommand: Command = {
   name: 'serve',
@@ -15,26 +38,13 @@ export const serveCommand: Command = {
       flags: '--service',
       description: 'run under a service manager: wait for the location instead of failing'
     },
-    {
-      flags: '--idle-timeout <ms>',
-      description: 'end after this long without clients, or `never`'
-    },
-    {
-      flags: '--log-level <level>',
-      description: 'least severe level to log',
-      choices: LOG_LEVELS,
-      default: 'info'
-    },
-    {
-      flags: '--fence-interval <ms>',
-      description: 'how often to look whether the location is still its own'
-    },
-    {
-      flags: '--allow-network-fs',
-      description: 'serve a location on a network file system all the same'
-    },
+    ...DAEMON_OPTIONS,
     { flags: '--ready-fd <fd>', description: 'descriptor to report on', hidden: true },
-    ...databaseOptions()
+    {
+      flags: LAUNCHD_FLAG,
+      description: 'end with code 0 where trying again is no use',
+      hidden: true
+    }
   ],
   example: 'serve ./data --sync',
   isDefault: true,
@@ -48,7 +58,7 @@ export const serveCommand: Command = {
   }
 }
 
-function resolveArguments(
+export function resolveArguments(
   location: string,
   options: Readonly<Record<string, unknown>>
 ): ReturnType<typeof resolveDaemonArguments> {
