@@ -98,7 +98,7 @@ describe('partyd --sync', () => {
 
   it('is shown by status, among the options that the database was opened with', async () => {
     const [location] = await serve(['--sync', '--cache-size', '1000000'])
-    const command = new Command(process.execPath, [DAEMON_ENTRY, 'status', location])
+    const command = new Command(process.execPath, [DAEMON_ENTRY, 'status', location, '--json'])
     const { stdout } = await command.succeeded()
     expect(JSON.parse(stdout)).toMatchObject({
       options: { sync: true, cacheSize: 1_000_000, compression: true, blockSize: 4096 }
