@@ -133,8 +133,12 @@ describe('a log of 5 MiB', () => {
     await PartyLevel.stop(location)
     expect(readLog(`${log}.1`).filter(({ level }) => level === 30).length).toBeGreaterThan(count)
     expect(readLog(log).map(({ msg }) => msg)).toEqual([
+      expect.stringMatching(/^starting partyd \d/),
+      'opened the database',
       `serving ${location}`,
       'stopping: stop',
+      'all clients have left',
+      'gave back the endpoint and the session records; closing the database',
       'stopped'
     ])
   })

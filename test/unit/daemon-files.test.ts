@@ -16,8 +16,8 @@ const ALLOWED: Record<string, string[]> = {
   'shared/src/lock-holder.ts': ['readFileSync'],
   'daemon/src/package-version.ts': ['readFileSync'],
   'shared/src/rendezvous.ts': ['readFileSync', 'writeFileSync'],
-  'daemon/src/sudden-end.ts': ['writeFileSync'],
-  'shared/src/token.ts': ['openSync', 'writeFileSync']
+  'shared/src/token.ts': ['openSync', 'writeFileSync'],
+  'shared/src/exit-record.ts': ['readFileSync', 'writeFileSync']
 }
 
 const OPENS = /^(open|cp|copyFile|readFile|writeFile|appendFile|truncate|create|watch|promises)/

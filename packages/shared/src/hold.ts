@@ -18,19 +18,33 @@ export interface Hold {
 
 /** The hold in force, if there is one. One that is over is removed. */
 export function findHold(location: string): Hold | undefined {
-  const { hold: path } = locationFiles(location)
-  let text: string
+  const text = readHold(location)
+  if (text === undefined) return undefined
+  const hold = parseHold(text)
+  if (hold !== undefined && isInForce(hold)) return hold
+  removeHold(location)
+  return undefined
+}
+
+/** Likewise, for those who only look: whatever is there stays. */
+export function peekHold(location: string): Hold | undefined {
+  const text = readHold(location)
+  const hold = text === undefined ? undefined : parseHold(text)
+  return hold !== undefined && isInForce(hold) ? hold : undefined
+}
+
+function readHold(location: string): string | undefined {
   try {
-    text = readFileSync(path, 'utf8')
+    return readFileSync(locationFiles(location).hold, 'utf8')
   } catch {
     return undefined // There is none, or it is not ours to read, and then nothing else is.
   }
-  const hold = parseHold(text)
-  const left = hold === undefined ? 0 : hold.until - Date.now()
+}
+
+function isInForce({ until }: Hold): boolean {
+  const left = until - Date.now()
   // Further ahead than any hold may be: the clock has been set back.
-  if (left > 0 && left <= TIMES.holdMax) return hold
-  removeHold(location)
-  return undefined
+  return left > 0 && left <= TIMES.holdMax
 }
 
 /** Undefined for what no partyd has written. */

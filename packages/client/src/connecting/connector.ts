@@ -1,7 +1,7 @@
 // How a client gets a daemon: RESOLVE, DIAL, HELLO, ELECT, WAIT, as one loop. Stateless between calls,
 // so that the next connect finds the world as it is then. election.ts starts a daemon if none is there.
 
-import { existsSync, lstatSync, readFileSync } from 'node:fs'
+import { existsSync, lstatSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import {
@@ -16,8 +16,8 @@ import {
   findLockHolder,
   type Hello,
   LevelError,
-  locationFiles,
   PartyError,
+  readExitRecord,
   readRendezvous,
   resolveLocation,
   TIMES
@@ -235,15 +235,8 @@ export class ConnectAttempt {
 
 /** Why the last daemon ended, if it left word. */
 function describeLastExit(location: string): string {
-  try {
-    const record = JSON.parse(readFileSync(locationFiles(location).exit, 'utf8')) as {
-      reason: string
-      at: string
-    }
-    return ` (the last one ended at ${record.at}: ${record.reason})`
-  } catch {
-    return '' // It ended well, or without a word.
-  }
+  const record = readExitRecord(location)
+  return record === undefined ? '' : ` (the last one ended at ${record.at}: ${record.reason})`
 }
 
 /**

@@ -3,11 +3,16 @@
 import type { Command } from './command.js'
 import { compactCommand } from './compact.js'
 import { countCommand } from './count.js'
+import { doctorCommand } from './doctor.js'
 import { getCommand } from './get.js'
+import { listCommand } from './list.js'
+import { logLevelCommand } from './log-level.js'
+import { logsCommand } from './logs.js'
 import { lsCommand } from './ls.js'
 import { destroyCommand, repairCommand } from './maintenance.js'
 import { delCommand, putCommand } from './put.js'
 import { serveCommand } from './serve.js'
+import { restartCommand, startCommand } from './start.js'
 import { pingCommand, statusCommand } from './status.js'
 import { stopCommand } from './stop.js'
 import { watchCommand } from './watch.js'
@@ -20,7 +25,18 @@ export interface CommandGroup {
 export const COMMAND_GROUPS: readonly CommandGroup[] = [
   {
     heading: 'The daemon of a location:',
-    commands: [serveCommand, stopCommand, statusCommand, pingCommand]
+    commands: [
+      serveCommand,
+      startCommand,
+      stopCommand,
+      restartCommand,
+      statusCommand,
+      pingCommand,
+      logsCommand,
+      logLevelCommand,
+      doctorCommand,
+      listCommand
+    ]
   },
   {
     heading: 'What is in the database, while others use it:',

@@ -1,10 +1,23 @@
 // `partyd <location>`: the daemon itself, in the foreground.
 
-import { DATABASE_FLAGS, resolveDaemonArguments } from '@partyd/shared'
+import { DATABASE_FLAGS, LOG_LEVELS, resolveDaemonArguments } from '@partyd/shared'
 import { type Command, type CommandOption, LOCATION } from './command.js'
 import { UsageError } from './failure.js'
 
-export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const
+/** What a daemon logs; other commands that start one take them, too. */
+export const LOG_OPTIONS: readonly CommandOption[] = [
+  {
+    flags: '--log-level <level>',
+    description: 'least severe level to log (info)',
+    choices: LOG_LEVELS
+  },
+  {
+    flags: '--slow-operations <ms>',
+    description: 'log operations that take at least this long, or `never` (1000)'
+  }
+]
+
+export const DATABASE_OPTIONS: readonly CommandOption[] = databaseOptions()
 
 export const serveCommand: Command = {
   name: 'serve',
@@ -19,12 +32,7 @@ export const serveCommand: Command = {
       flags: '--idle-timeout <ms>',
       description: 'end after this long without clients, or `never`'
     },
-    {
-      flags: '--log-level <level>',
-      description: 'least severe level to log',
-      choices: LOG_LEVELS,
-      default: 'info'
-    },
+    ...LOG_OPTIONS,
     {
       flags: '--fence-interval <ms>',
       description: 'how often to look whether the location is still its own'
@@ -34,7 +42,7 @@ export const serveCommand: Command = {
       description: 'serve a location on a network file system all the same'
     },
     { flags: '--ready-fd <fd>', description: 'descriptor to report on', hidden: true },
-    ...databaseOptions()
+    ...DATABASE_OPTIONS
   ],
   example: 'serve ./data --sync',
   isDefault: true,
@@ -48,7 +56,8 @@ export const serveCommand: Command = {
   }
 }
 
-function resolveArguments(
+/** @throws UsageError when an option has a value that it cannot have. */
+export function resolveArguments(
   location: string,
   options: Readonly<Record<string, unknown>>
 ): ReturnType<typeof resolveDaemonArguments> {
