@@ -10,6 +10,10 @@ const PACKAGES = fileURLToPath(new URL('../../packages', import.meta.url))
 
 /** What opens files, by the source file that may; the rest of `node:fs` does not. */
 const ALLOWED: Record<string, string[]> = {
+  // Commands, which run in processes of their own: partyd.log, /proc, partyd.failed.json.
+  'daemon/src/commands/log-reader.ts': ['openSync'],
+  'daemon/src/commands/process-table.ts': ['readFileSync'],
+  'daemon/src/diagnosis/facts.ts': ['readFileSync'],
   // partyd.log, partyd.hold, /proc/locks, package.json, partyd.json, partyd.exit.json, partyd.token.
   'daemon/src/log-file.ts': ['openSync'],
   'shared/src/hold.ts': ['readFileSync', 'writeFileSync'],

@@ -12,6 +12,8 @@ import {
   findLockHolder,
   type Hold,
   isDaemonProcess,
+  isWork,
+  keepsFrom,
   LevelError,
   PartyError,
   readRendezvous,
@@ -83,7 +85,7 @@ async function openWhenFree(options: ClaimOptions): Promise<Database> {
 async function holdEnded(options: ClaimOptions): Promise<void> {
   const { location, mode, signal } = options
   const isHolding = (hold: Hold | undefined): hold is Hold =>
-    hold !== undefined && (hold.reason !== 'stop' || mode === 'auto')
+    hold !== undefined && (mode === 'auto' ? keepsFrom(hold, process.ppid) : isWork(hold))
   let saidAt = Number.NEGATIVE_INFINITY
   for (let hold = findHold(location); isHolding(hold); hold = findHold(location)) {
     if (performance.now() - saidAt >= TIMES.openProgress) {

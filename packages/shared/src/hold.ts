@@ -8,8 +8,11 @@ import { locationFiles } from './location.js'
 /** The content of `partyd.hold`. */
 export interface Hold {
   readonly schema: 1
-  /** Why. `stop` keeps clients away; the others also a daemon that somebody starts on purpose. */
-  readonly reason: 'stop' | 'destroy' | 'repair'
+  /**
+   * Why. `stop` keeps clients away, and `restart` all but the one that has it held; the others also a
+   * daemon that somebody starts on purpose.
+   */
+  readonly reason: 'stop' | 'restart' | 'destroy' | 'repair'
   /** Milliseconds since 1970. */
   readonly until: number
   /** Who holds it: for people to read. */
@@ -31,6 +34,11 @@ export function peekHold(location: string): Hold | undefined {
   const text = readHold(location)
   const hold = text === undefined ? undefined : parseHold(text)
   return hold !== undefined && isInForce(hold) ? hold : undefined
+}
+
+/** Whether a client may not start a daemon for it. */
+export function keepsFrom({ reason, pid }: Hold, client: number): boolean {
+  return reason !== 'restart' || pid !== client
 }
 
 function readHold(location: string): string | undefined {
@@ -104,6 +112,11 @@ export function removeHold(location: string): void {
   } catch {
     // Whoever may not remove it may not use the location either, and will hear of that.
   }
+}
+
+/** Whether the files are being worked on, so that nobody may open them. */
+export function isWork({ reason }: Hold): boolean {
+  return reason !== 'stop' && reason !== 'restart'
 }
 
 /** What people are told of it. */

@@ -25,7 +25,7 @@ import {
 import type { ResolvedOptions } from '../options.js'
 import { Backoff } from './backoff.js'
 import { Deadline } from './deadline.js'
-import { Election } from './election.js'
+import { Election, isHeld } from './election.js'
 
 /** A connection whose hello has been answered. */
 export interface Link extends Dialled {
@@ -154,7 +154,7 @@ export class ConnectAttempt {
    */
   #mayElect(): boolean {
     const { options, lastMode } = this.#request
-    if (!options.autospawn || findHold(this.#location) !== undefined) return false
+    if (!options.autospawn || isHeld(this.#location)) return false
     const isService = (readRendezvous(this.#location)?.mode ?? lastMode) === 'service'
     return !isService || performance.now() - this.#startedAt >= TIMES.serviceRestart
   }

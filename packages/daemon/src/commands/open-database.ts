@@ -17,11 +17,6 @@ export interface OpenOptions {
   readonly daemon?: Pick<DaemonArguments, 'database' | 'logLevel' | 'slowOperationsMs'>
 }
 
-/** Has the client at hand before it is urgent. */
-export async function loadClient(): Promise<void> {
-  await import('@partyd/client')
-}
-
 /**
  * Opens the database of the command's location, runs `use` with it and closes it.
  * @throws what kept it from opening, or `use` from finishing.

@@ -1,6 +1,5 @@
 // `partyd start` and `partyd restart`: a daemon in the background that stays until it is stopped.
 
-import { realpathSync } from 'node:fs'
 import {
   type DaemonArguments,
   type DatabaseOptions,
@@ -15,7 +14,6 @@ import { askDaemon } from './ask-daemon.js'
 import { type Command, type CommandInput, LOCATION } from './command.js'
 import type { DaemonStatus } from './daemon-status.js'
 import { CommandError } from './failure.js'
-import { loadClient } from './open-database.js'
 import type { Output } from './output.js'
 import { DATABASE_OPTIONS, LOG_OPTIONS, resolveArguments } from './serve.js'
 import { type StartedDaemon, startDaemon } from './start-daemon.js'
@@ -49,8 +47,10 @@ export const restartCommand: Command = {
     const typed = resolveArguments(directory, input.options)
     const previous = await findDaemon(directory, input)
     const wanted = previous === undefined ? typed : inherit(typed, previous)
-    if (previous !== undefined) await stopForRestart(directory, input)
-    const started = await startDaemon(wanted, input)
+    const started =
+      previous === undefined
+        ? await startDaemon(wanted, input)
+        : await replaceDaemon(previous.location, wanted, input)
     const what =
       previous === undefined ? 'none was running; started' : `stopped pid ${previous.pid}; started`
     print({ stopped: previous?.pid, started: true }, what, started, output)
@@ -94,24 +94,23 @@ function inherit(
 }
 
 /** Clients that wait for the next daemon must not start it: it would have their options. */
-async function stopForRestart(
-  directory: string,
-  { timeoutMs, signal }: CommandInput
-): Promise<void> {
-  const location = realpathSync.native(directory)
-  await loadClient()
+async function replaceDaemon(
+  location: string,
+  wanted: DaemonArguments,
+  input: CommandInput
+): Promise<StartedDaemon> {
+  const { signal, timeoutMs } = input
   const onAbort = (): void => removeHold(location)
   signal.addEventListener('abort', onAbort, { once: true })
-  writeHold(location, 'stop', TIMES.restartHold)
+  writeHold(location, 'restart', TIMES.restartHold)
   try {
     await stopDaemon(location, PACKAGE_VERSION, timeoutMs)
-  } catch (error) {
-    removeHold(location)
-    throw error
+    signal.throwIfAborted()
+    return await startDaemon(wanted, input)
   } finally {
     signal.removeEventListener('abort', onAbort)
+    removeHold(location)
   }
-  signal.throwIfAborted()
 }
 
 function print(
