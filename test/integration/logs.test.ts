@@ -175,14 +175,32 @@ describe('partyd logs -f', () => {
     process.kill(pid, 'SIGHUP')
     await until(() => statSync(`${log}.1`, { throwIfNoEntry: false }) !== undefined, 'the rotation')
     write(50)
+    await command.logged(`own line ${count - 1}"`)
     // By hand.
     renameSync(log, `${log}.old`)
     await sleep(500)
     process.kill(pid, 'SIGHUP')
     await until(() => statSync(log, { throwIfNoEntry: false }) !== undefined, 'the new log')
     write(50)
-    await until(() => numbers(command).length >= count, 'the last lines')
+    await command.logged(`own line ${count - 1}"`)
     expect(numbers(command)).toEqual(Array.from({ length: count }, (_, index) => index))
+  })
+
+  it('finds the file in between when the log is moved twice at once', async () => {
+    const location = locations.create()
+    const log = join(location, 'partyd.log')
+    writeFileSync(log, record(0))
+    const command = follow(location)
+    await command.logged('own line 0')
+    // What is there is old by then, as it is when somebody has moved a log by hand.
+    await sleep(500)
+    appendFileSync(log, record(1))
+    for (const number of [2, 3]) {
+      renameSync(log, `${log}.1`)
+      writeFileSync(log, record(number))
+    }
+    await command.logged('own line 3')
+    expect(numbers(command)).toEqual([0, 1, 2, 3])
   })
 
   it('waits for a log that is not there any more', async () => {

@@ -15,6 +15,7 @@ import {
   type Welcome
 } from '@partyd/shared'
 import { PACKAGE_VERSION } from '../package-version.js'
+import { Interrupted } from './interruption.js'
 
 export type DaemonAnswer =
   | {
@@ -28,6 +29,8 @@ export type DaemonAnswer =
 export interface Question {
   /** How long to wait for the answer. Default: 10 s. */
   readonly timeoutMs?: number | undefined
+  /** Ends it early. */
+  readonly signal?: AbortSignal
   /** What the question says. */
   readonly body?: object
 }
@@ -39,14 +42,35 @@ export interface Question {
 export async function askDaemon(
   directory: string,
   kind: number,
-  { timeoutMs = TIMES.hello, body }: Question = {}
+  { timeoutMs = TIMES.hello, signal: cancel, body }: Question = {}
 ): Promise<DaemonAnswer> {
   if (!existsSync(directory)) {
     return { status: 'not-running', reason: `there is no directory ${directory}` }
   }
   const location = realpathSync.native(directory)
   const endpoint = findEndpoint(location)
-  const signal = AbortSignal.timeout(timeoutMs)
+  const controller = new AbortController()
+  const timer = setTimeout(() => controller.abort(), timeoutMs)
+  const onCancel = (): void => controller.abort()
+  cancel?.addEventListener('abort', onCancel, { once: true })
+  try {
+    const answer = await askAt(location, endpoint, kind, body, controller.signal)
+    // By the user, who wants no answer any more.
+    if (cancel?.reason instanceof Interrupted) throw cancel.reason
+    return answer
+  } finally {
+    clearTimeout(timer)
+    cancel?.removeEventListener('abort', onCancel)
+  }
+}
+
+async function askAt(
+  location: string,
+  endpoint: string,
+  kind: number,
+  body: object | undefined,
+  signal: AbortSignal
+): Promise<DaemonAnswer> {
   const result = await dial(location, endpoint, createHello('control', PACKAGE_VERSION), signal)
   if (result.status !== 'welcome') return describeFailedDial(result, location, endpoint)
   const onAbort = (): unknown => result.socket.destroy()

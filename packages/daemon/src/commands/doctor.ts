@@ -15,6 +15,9 @@ import type { Output } from './output.js'
 /** How long the daemon that clears up may stay, should it not be told to end. */
 const CLEARING_IDLE_MS = 1_000
 
+/** How long a daemon may take to answer: the question is whether it does. */
+const ANSWER_MS = 3_000
+
 export const doctorCommand: Command = {
   name: 'doctor',
   summary: 'look for what is wrong in a location, and say what is safe to do about it',
@@ -30,7 +33,7 @@ export const doctorCommand: Command = {
     }
     const location = realpathSync.native(directory)
     const isFixed = input.options['fix'] === true && (await fix(location, input, output))
-    const facts = await gatherFacts(location, input.timeoutMs)
+    const facts = await gatherFacts(location, answerMs(input))
     const findings = diagnose(facts)
     const healthy = findings.length === 0
     const text = describe(facts, findings, output)
@@ -38,6 +41,11 @@ export const doctorCommand: Command = {
     if (!healthy) output.note('Whatever you do, never delete LOCK.')
     return healthy ? EXIT.ok : EXIT.no
   }
+}
+
+/** The command's own time-out comes later. */
+function answerMs({ timeoutMs = Number.POSITIVE_INFINITY }: CommandInput): number {
+  return Math.min(ANSWER_MS, timeoutMs / 2)
 }
 
 function diagnose(facts: LocationFacts): Finding[] {
@@ -50,7 +58,7 @@ function diagnose(facts: LocationFacts): Finding[] {
  */
 async function fix(location: string, input: CommandInput, output: Output): Promise<boolean> {
   findHold(location) // Removes one that is over.
-  const facts = await gatherFacts(location, input.timeoutMs)
+  const facts = await gatherFacts(location, answerMs(input))
   if (!diagnose(facts).some(({ fixable }) => fixable)) return false
   const obstacle = findObstacle(facts)
   if (obstacle !== undefined) {

@@ -22,10 +22,11 @@ export const logLevelCommand: Command = {
       parse: (text) => (text === 'never' ? Number.POSITIVE_INFINITY : parseDuration(text))
     }
   ],
+  interruption: 'abort',
   example: 'log-level ./data debug --slow 50ms',
-  async run({ arguments: [directory = '', level], options, timeoutMs }, output) {
+  async run({ arguments: [directory = '', level], options, timeoutMs, signal }, output) {
     const body = toConfiguration(level, options['slow'] as number | undefined)
-    const found = await askDaemon(directory, KIND.configure, { timeoutMs, body })
+    const found = await askDaemon(directory, KIND.configure, { timeoutMs, signal, body })
     if (found.status !== 'running') return printAbsence(found, directory, output)
     const { logLevel, slowOperationsMs } = found.answer as Configuration
     const { pid } = found.welcome

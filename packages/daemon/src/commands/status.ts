@@ -14,8 +14,10 @@ export const statusCommand: Command = {
   summary: 'tell whether a daemon serves a location, and what it says of itself',
   arguments: [LOCATION],
   example: 'status ./data',
-  async run({ arguments: [directory = ''], timeoutMs }, output) {
-    const found = await askDaemon(directory, KIND.status, { timeoutMs })
+  // The time-out is the question's: behind it there is something to say.
+  interruption: 'abort',
+  async run({ arguments: [directory = ''], timeoutMs, signal }, output) {
+    const found = await askDaemon(directory, KIND.status, { timeoutMs, signal })
     if (found.status !== 'running') return printAbsence(found, directory, output)
     const { answer } = found
     output.print(
@@ -31,9 +33,10 @@ export const pingCommand: Command = {
   summary: 'measure how long the daemon of a location takes to answer',
   arguments: [LOCATION],
   example: 'ping ./data --timeout 2s',
-  async run({ arguments: [directory = ''], timeoutMs }, output) {
+  interruption: 'abort',
+  async run({ arguments: [directory = ''], timeoutMs, signal }, output) {
     const startedAt = performance.now()
-    const found = await askDaemon(directory, KIND.ping, { timeoutMs })
+    const found = await askDaemon(directory, KIND.ping, { timeoutMs, signal })
     if (found.status !== 'running') return printAbsence(found, directory, output)
     const ms = Math.round((performance.now() - startedAt) * 10) / 10
     const { pid } = found.welcome

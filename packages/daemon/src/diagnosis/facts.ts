@@ -79,10 +79,7 @@ export interface StartFailure {
 }
 
 /** @param location the real path of the directory. */
-export async function gatherFacts(
-  location: string,
-  timeoutMs: number | undefined
-): Promise<LocationFacts> {
+export async function gatherFacts(location: string, timeoutMs: number): Promise<LocationFacts> {
   const files = locationFiles(location)
   const lockOwner = findLockOwner(location)
   const daemon = await askForStatus(location, timeoutMs)
