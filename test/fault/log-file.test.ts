@@ -168,7 +168,7 @@ describe('a log that cannot be written', () => {
     const db = clients.open(location)
     await db.put('a', '1')
     expect(await db.get('a')).toBe('1')
-    const status = commands.start(['status', location])
+    const status = commands.start(['status', location, '--json'])
     await status.ended
     expect(JSON.parse(status.stdout)).toMatchObject({
       logFailure: expect.stringContaining('EISDIR')
