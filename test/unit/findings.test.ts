@@ -26,6 +26,7 @@ const HEALTHY: LocationFacts = {
   directory: { path: '/data', kind: 'directory', uid: 1000, mode: 0o700 },
   isDatabase: true,
   freeBytes: 1e12,
+  fileSystem: { type: 'ext4', isNetwork: false },
   hasLock: true,
   lockOwner: { pid: 7, command: 'partyd /data', isDaemon: true },
   isLockOwnerSuspended: false,
@@ -70,6 +71,11 @@ describe('a doctor finds', () => {
   it('a disk that is nearly full, unless nobody can tell', () => {
     expect(codes({ freeBytes: 1_000_000 })).toEqual(['disk-full'])
     expect(codes({ freeBytes: undefined })).toEqual([])
+  })
+
+  it('a network file system', () => {
+    const fileSystem = { type: 'nfs', isNetwork: true }
+    expect(codes({ fileSystem })).toEqual(['network-file-system'])
   })
 
   it('a log that cannot be written', () => {

@@ -100,6 +100,7 @@ function describeFacts(facts: LocationFacts): Record<string, unknown> {
     lock: lockOwner && (isRunning ? `held by pid ${lockOwner.pid}` : describeLockOwner(lockOwner)),
     endpoint: `${endpoint.path} (${endpoint.kind})`,
     'path budget': describeBudget(facts),
+    'file system': facts.fileSystem.type,
     'free space': freeBytes === undefined ? undefined : `${Math.floor(freeBytes / 1e6)} MB`
   }
 }

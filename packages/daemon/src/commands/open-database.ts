@@ -14,7 +14,10 @@ export interface OpenOptions {
   /** Milliseconds that a daemon which has to be started stays without clients. */
   readonly idleTimeoutMs?: number
   /** What else it is started with. */
-  readonly daemon?: Pick<DaemonArguments, 'database' | 'logLevel' | 'slowOperationsMs'>
+  readonly daemon?: Pick<
+    DaemonArguments,
+    'database' | 'logLevel' | 'slowOperationsMs' | 'allowNetworkFs'
+  >
 }
 
 /**
@@ -33,6 +36,7 @@ export async function withDatabase<T>(
     ...daemon?.database,
     logLevel: daemon?.logLevel,
     slowOperationsMs: daemon?.slowOperationsMs,
+    allowNetworkFs: daemon?.allowNetworkFs,
     keyEncoding: 'buffer',
     valueEncoding: 'buffer',
     createIfMissing,

@@ -4,8 +4,8 @@ import { DATABASE_FLAGS, LOG_LEVELS, resolveDaemonArguments } from '@partyd/shar
 import { type Command, type CommandOption, LOCATION } from './command.js'
 import { UsageError } from './failure.js'
 
-/** What a daemon logs; other commands that start one take them, too. */
-export const LOG_OPTIONS: readonly CommandOption[] = [
+/** What a daemon can be told however it is started. */
+export const DAEMON_OPTIONS: readonly CommandOption[] = [
   {
     flags: '--log-level <level>',
     description: 'least severe level to log (info)',
@@ -14,10 +14,13 @@ export const LOG_OPTIONS: readonly CommandOption[] = [
   {
     flags: '--slow-operations <ms>',
     description: 'log operations that take at least this long, or `never` (1000)'
-  }
+  },
+  {
+    flags: '--allow-network-fs',
+    description: 'serve a location on a network file system all the same'
+  },
+  ...databaseOptions()
 ]
-
-export const DATABASE_OPTIONS: readonly CommandOption[] = databaseOptions()
 
 export const serveCommand: Command = {
   name: 'serve',
@@ -32,17 +35,12 @@ export const serveCommand: Command = {
       flags: '--idle-timeout <ms>',
       description: 'end after this long without clients, or `never`'
     },
-    ...LOG_OPTIONS,
     {
       flags: '--fence-interval <ms>',
       description: 'how often to look whether the location is still its own'
     },
-    {
-      flags: '--allow-network-fs',
-      description: 'serve a location on a network file system all the same'
-    },
     { flags: '--ready-fd <fd>', description: 'descriptor to report on', hidden: true },
-    ...DATABASE_OPTIONS
+    ...DAEMON_OPTIONS
   ],
   example: 'serve ./data --sync',
   isDefault: true,

@@ -15,14 +15,14 @@ import { type Command, type CommandInput, LOCATION } from './command.js'
 import type { DaemonStatus } from './daemon-status.js'
 import { CommandError } from './failure.js'
 import type { Output } from './output.js'
-import { DATABASE_OPTIONS, LOG_OPTIONS, resolveArguments } from './serve.js'
+import { DAEMON_OPTIONS, resolveArguments } from './serve.js'
 import { type StartedDaemon, startDaemon } from './start-daemon.js'
 
 export const startCommand: Command = {
   name: 'start',
   summary: 'start a daemon in the background that stays until it is stopped',
   arguments: [{ ...LOCATION, description: 'the database directory; created if it does not exist' }],
-  options: [...LOG_OPTIONS, ...DATABASE_OPTIONS],
+  options: DAEMON_OPTIONS,
   example: 'start ./data --sync',
   async run(input, output) {
     const [directory = ''] = input.arguments
@@ -39,7 +39,7 @@ export const restartCommand: Command = {
   name: 'restart',
   summary: 'stop the daemon of a location and start another one, with its options',
   arguments: [LOCATION],
-  options: [...LOG_OPTIONS, ...DATABASE_OPTIONS],
+  options: DAEMON_OPTIONS,
   example: 'restart ./data --log-level debug',
   interruption: 'abort',
   async run(input, output) {

@@ -27,6 +27,7 @@ import { findLockOwner, type LockOwner } from '../commands/absence.js'
 import { askDaemon, type DaemonAnswer } from '../commands/ask-daemon.js'
 import type { DaemonStatus } from '../commands/daemon-status.js'
 import { isSuspended, serviceOf } from '../commands/process-table.js'
+import { describeFileSystem, type FileSystem } from '../file-system.js'
 
 /** What is at a path: its kind, its owner and who may use it. */
 export interface PathFacts {
@@ -49,6 +50,7 @@ export interface LocationFacts {
   /** Whether LevelDB has made a database of it. */
   readonly isDatabase: boolean
   readonly freeBytes: number | undefined
+  readonly fileSystem: FileSystem
   /** Whether LevelDB's lock file is there. */
   readonly hasLock: boolean
   readonly lockOwner: LockOwner | undefined
@@ -91,6 +93,7 @@ export async function gatherFacts(location: string, timeoutMs: number): Promise<
     directory: lookAt(location),
     isDatabase: existsSync(join(location, 'CURRENT')),
     freeBytes: freeBytes(location),
+    fileSystem: describeFileSystem(location),
     hasLock: existsSync(files.lock),
     lockOwner,
     isLockOwnerSuspended: lockOwner?.pid !== undefined && isSuspended(lockOwner.pid),

@@ -40,6 +40,7 @@ const CHECKS: readonly Check[] = [
   endpointInTheWay,
   otherInstance,
   otherHost,
+  networkFileSystem,
   fullDisk,
   logFailure,
   serviceEnds,
@@ -214,6 +215,15 @@ function otherHost({ rendezvous }: LocationFacts): Finding | undefined {
 }
 
 // What may go wrong next
+
+function networkFileSystem({ fileSystem }: LocationFacts): Finding | undefined {
+  if (!fileSystem.isNetwork) return undefined
+  return find(
+    'network-file-system',
+    `The location is on a network file system (${fileSystem.type}): other machines could open the database, and cannot reach this machine's socket`,
+    'Move it to a local disk. If no other machine uses it: partyd start --allow-network-fs'
+  )
+}
 
 function fullDisk({ freeBytes, location }: LocationFacts): Finding | undefined {
   if (freeBytes === undefined || freeBytes >= FREE_BYTES_MIN) return undefined
