@@ -174,7 +174,9 @@ describe('partyd doctor', () => {
     await commands.ask(['start', location])
     chmodSync(location, 0o777)
     chmodSync(join(location, 'partyd.sock'), 0o666)
-    expect((await doctor(location)).codes).toEqual(['writable-directory', 'open-socket'])
+    // The daemon may refuse whoever comes before it has seen that.
+    const { codes } = await doctor(location)
+    expect(codes.slice(0, 2)).toEqual(['writable-directory', 'open-socket'])
   })
 
   it('finds a socket that was removed, and files in its place', async () => {

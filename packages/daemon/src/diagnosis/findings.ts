@@ -30,12 +30,12 @@ const FREE_BYTES_MIN = 64 * 1024 * 1024
 const CHECKS: readonly Check[] = [
   foreignLock,
   silentDaemon,
-  refusingDaemon,
   lockGone,
   otherDirectoryOwner,
   writableDirectory,
   openSocket,
   openEndpointDirectory,
+  refusingDaemon,
   endpointMissing,
   endpointInTheWay,
   otherInstance,
@@ -111,7 +111,7 @@ function refusingDaemon({ daemon }: LocationFacts): Finding | undefined {
   return find(
     'refusing-daemon',
     daemon.reason,
-    'Run this as the user who owns the location, or update the older package.'
+    'Do what it says, or run this as the user who owns the location, or update the older package.'
   )
 }
 
