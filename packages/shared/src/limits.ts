@@ -181,6 +181,8 @@ export const TIMES = {
   slowOperation: 1_000,
   /** How long a location is held while its daemon is restarted: no drain takes as long. */
   restartHold: 30_000,
+  /** How long a command waits for what is only nice to know of a daemon. */
+  aside: 2_000,
   /** How often `partyd logs -f` looks for new lines. */
   logPoll: 200
 } as const

@@ -73,7 +73,7 @@ async function findLog(directory: string, output: Output): Promise<string> {
 
 /** Where the daemon that runs now logs to, if it is not into the location. */
 async function findLogElsewhere(location: string): Promise<string | undefined> {
-  const found = await askDaemon(location, KIND.status, { timeoutMs: TIMES.probe }).catch(
+  const found = await askDaemon(location, KIND.status, { timeoutMs: TIMES.aside }).catch(
     () => undefined // What it has logged can be read all the same.
   )
   if (found?.status !== 'running' || typeof found.answer['log'] === 'string') return undefined

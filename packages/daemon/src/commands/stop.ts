@@ -57,7 +57,7 @@ export const stopCommand: Command = {
     const { hold: holdMs, force = false } = options as StopOptions
     if (!existsSync(directory)) return report({ status: 'none' }, [], holdMs, directory, output)
     const location = realpathSync.native(directory)
-    const clients = await findClients(location)
+    const clients = await findClients(location, timeoutMs)
     const request = { location, holdMs, force, timeoutMs }
     const outcome = await Promise.race([stop(request), interruption(signal, request)])
     return report(outcome, clients, holdMs, directory, output)
@@ -65,8 +65,12 @@ export const stopCommand: Command = {
 }
 
 /** As many as a daemon that answers tells; undefined when none does. */
-async function findClients(location: string): Promise<readonly ClientOfDaemon[] | undefined> {
-  const found = await askDaemon(location, KIND.status, { timeoutMs: TIMES.probe })
+async function findClients(
+  location: string,
+  limitMs: number = TIMES.aside
+): Promise<readonly ClientOfDaemon[] | undefined> {
+  const timeoutMs = Math.min(limitMs, TIMES.aside)
+  const found = await askDaemon(location, KIND.status, { timeoutMs })
   if (found.status !== 'running') return undefined
   return (found.answer as unknown as DaemonStatus).connections ?? []
 }
