@@ -133,8 +133,12 @@ describe('a log of 5 MiB', () => {
     await PartyLevel.stop(location)
     expect(readLog(`${log}.1`).filter(({ level }) => level === 30).length).toBeGreaterThan(count)
     expect(readLog(log).map(({ msg }) => msg)).toEqual([
+      expect.stringMatching(/^starting partyd \d/),
+      'opened the database',
       `serving ${location}`,
       'stopping: stop',
+      'all clients have left',
+      'gave back the endpoint and the session records; closing the database',
       'stopped'
     ])
   })
@@ -164,7 +168,7 @@ describe('a log that cannot be written', () => {
     const db = clients.open(location)
     await db.put('a', '1')
     expect(await db.get('a')).toBe('1')
-    const status = commands.start(['status', location])
+    const status = commands.start(['status', location, '--json'])
     await status.ended
     expect(JSON.parse(status.stdout)).toMatchObject({
       logFailure: expect.stringContaining('EISDIR')

@@ -102,6 +102,13 @@ export class DaemonCommand {
   }
 }
 
+/** What a command has answered. */
+export interface Asked {
+  readonly code: number | null
+  readonly answer: Record<string, unknown>
+  readonly stderr: string
+}
+
 /** Starts daemons and ends those that a test has left running. */
 export class DaemonCommands {
   readonly #running = new Set<DaemonCommand>()
@@ -110,6 +117,14 @@ export class DaemonCommands {
     const command = new DaemonCommand(args, options)
     this.#running.add(command)
     return command
+  }
+
+  /** Runs one with `--json` to its end; `answer` is what it printed, if that is one object. */
+  async ask(args: readonly string[], options?: DaemonCommandOptions): Promise<Asked> {
+    const command = this.start([...args, '--json'], options)
+    const { code } = await command.ended
+    const { stdout, stderr } = command
+    return { code, answer: stdout === '' ? {} : JSON.parse(stdout), stderr }
   }
 
   /** Starts one that reports, and resolves once it serves. */

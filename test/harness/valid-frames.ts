@@ -118,6 +118,17 @@ export const REQUESTS: readonly [
   ['watchClose', 'all', (writer) => writer.uint32(1)]
 ]
 
+/** Well-formed questions that only a control connection may ask. */
+export const CONTROL_REQUESTS: readonly [
+  name: keyof typeof KIND,
+  body: (writer: FrameWriter) => void
+][] = [
+  [
+    'configure',
+    (writer) => writer.tail('{"logLevel":"debug","slowOperationsMs":null,"idleTimeoutMs":30000}')
+  ]
+]
+
 function writeKeys(writer: FrameWriter): void {
   writer.uint8(0)
   writer.uint32(2)

@@ -672,12 +672,18 @@ it('a daemon that a client starts logs into the location', async () => {
   const records = readFileSync(log, 'utf8')
     .trimEnd()
     .split('\n')
-    .map((line) => JSON.parse(line) as { msg: string })
+    .map((line) => JSON.parse(line) as { msg: string; instanceId: string })
   expect(records.map(({ msg }) => msg)).toEqual([
+    expect.stringMatching(/^starting partyd \d/),
+    'opened the database',
     `serving ${location}`,
+    'the first client has come',
     'stopping: stop',
+    'all clients have left',
+    'gave back the endpoint and the session records; closing the database',
     'stopped'
   ])
+  expect(new Set(records.map(({ instanceId }) => instanceId)).size).toBe(1)
   expect(passingFiles(location)).toEqual([])
 })
 

@@ -29,6 +29,7 @@ const daemonArguments = fc.record(
     idleTimeoutMs: fc.oneof(fc.maxSafeNat(), fc.constant(Number.POSITIVE_INFINITY)),
     logLevel: fc.constantFrom('debug', 'info'),
     allowNetworkFs: fc.constant(true),
+    slowOperationsMs: fc.oneof(fc.maxSafeNat(), fc.constant(Number.POSITIVE_INFINITY)),
     database
   },
   { requiredKeys: ['location', 'mode', 'database'] }

@@ -10,7 +10,11 @@ const PACKAGES = fileURLToPath(new URL('../../packages', import.meta.url))
 
 /** What opens files, by the source file that may; the rest of `node:fs` does not. */
 const ALLOWED: Record<string, string[]> = {
-  // partyd.log, /proc/net/unix, a unit, partyd.hold, /proc/locks, package.json, partyd.json, partyd.exit.json,
+  // Commands, which run in processes of their own: partyd.log, /proc, partyd.failed.json, a unit.
+  'daemon/src/commands/log-reader.ts': ['openSync'],
+  'daemon/src/commands/process-table.ts': ['readFileSync'],
+  'daemon/src/diagnosis/facts.ts': ['readFileSync'],
+  // partyd.log, /proc/net/unix, partyd.hold, /proc/locks, package.json, partyd.json, partyd.exit.json,
   // partyd.token.
   'daemon/src/log-file.ts': ['openSync'],
   'daemon/src/service/listen-fds.ts': ['readFileSync'],
@@ -19,8 +23,8 @@ const ALLOWED: Record<string, string[]> = {
   'shared/src/lock-holder.ts': ['readFileSync'],
   'daemon/src/package-version.ts': ['readFileSync'],
   'shared/src/rendezvous.ts': ['readFileSync', 'writeFileSync'],
-  'daemon/src/sudden-end.ts': ['writeFileSync'],
-  'shared/src/token.ts': ['openSync', 'writeFileSync']
+  'shared/src/token.ts': ['openSync', 'writeFileSync'],
+  'shared/src/exit-record.ts': ['readFileSync', 'writeFileSync']
 }
 
 const OPENS = /^(open|cp|copyFile|readFile|writeFile|appendFile|truncate|create|watch|promises)/

@@ -8,7 +8,7 @@ import {
   parseWelcome
 } from '@partyd/shared'
 import { describe, expect, it } from 'vitest'
-import { ANSWERS, REQUESTS } from '../harness/valid-frames.js'
+import { ANSWERS, CONTROL_REQUESTS, REQUESTS } from '../harness/valid-frames.js'
 
 const ONCE = { proto: [1, 1], version: '1.0.0', features: ['hasMany'], mode: 'once', nonce: 'abc' }
 const RETRY = {
@@ -156,7 +156,7 @@ describe('kinds', () => {
       ...['hello', 'settled', 'ping', 'status', 'stop', 'challenge'],
       ...['welcome', 'proof']
     ]
-    const known = [...REQUESTS, ...ANSWERS].map(([name]) => name)
+    const known = [...REQUESTS, ...CONTROL_REQUESTS, ...ANSWERS].map(([name]) => name)
     const named = new Set([...known, ...ofConnections])
     expect([...named].sort()).toEqual(Object.keys(KIND).sort())
   })

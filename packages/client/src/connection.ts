@@ -18,7 +18,7 @@ import {
 import { ConnectAttempt, type Link } from './connecting/connector.js'
 import { compareOptions } from './daemon-options.js'
 import { Liveness, type LivenessOwner } from './liveness.js'
-import { connectionLost, daemonLost, inDoubt, unreachable } from './operation-errors.js'
+import { connectionLost, daemonLost, inDoubt, lastWords, unreachable } from './operation-errors.js'
 import type { ResolvedOptions } from './options.js'
 import { PACKAGE_VERSION } from './package-version.js'
 import type { Request } from './request.js'
@@ -175,15 +175,23 @@ export class Connection implements ChannelOwner, LivenessOwner, RequestsOwner {
 
   // Losing a daemon, and finding the next
 
-  onClose(error: Error | undefined): void {
+  onClose(lost: Error | undefined): void {
     this.#channel = undefined
     if (this.#status === 'closed') return
     this.#status = 'idle'
+    const error = lost ?? this.#hearLastWords()
     this.requests.detach((request) => this.#survives(request, error))
     this.requests.watches.onLost(
       isIncomprehension(error) ? error : connectionLost(KIND.watchOpen, this.#link, error)
     )
     if (this.requests.isAwaited) void this.#reconnect()
+  }
+
+  /** One that did not end well has said why, unless it was killed: its users should know. */
+  #hearLastWords(): PartyError | undefined {
+    const words = this.#link && lastWords(this.#directory, this.#link)
+    if (words !== undefined) this.#onWarning(words)
+    return words
   }
 
   /** Whether a request that was under way goes on on the next daemon; if not, it fails here. */

@@ -1,6 +1,12 @@
 // Errors of operations that cannot be carried out, each with the operation, the daemon and the cause.
 
-import { LevelError, OPERATION_NAMES, PartyError } from '@partyd/shared'
+import {
+  LevelError,
+  locationFiles,
+  OPERATION_NAMES,
+  PartyError,
+  readExitRecord
+} from '@partyd/shared'
 import type { Link } from './connecting/connector.js'
 import type { Request } from './request.js'
 import type { Verdict } from './session.js'
@@ -22,6 +28,19 @@ export function inDoubt(
       ? `The database went back in time: it lacks writes that it had acknowledged. The outcome of ${operation}() is lost with them.`
       : `The outcome of ${operation}() is unknown: the daemon that got it went away, and so did its record. Read before repeating it.`
   return new PartyError(code, message, { operation, endpoint, pid: welcome.pid })
+}
+
+/** The reason that a daemon has left in the location; undefined when it left none: it may have been killed. */
+export function lastWords(directory: string, { welcome, endpoint }: Link): PartyError | undefined {
+  const record = readExitRecord(directory)
+  if (record?.instanceId !== welcome.instanceId) return undefined
+  const { pid, code, reason } = record
+  const message = `The daemon (pid ${pid}) of ${directory} ended with code ${code}: ${reason}`
+  return new PartyError('PARTYD_CRASHED', message, {
+    path: locationFiles(directory).log,
+    pid,
+    endpoint
+  })
 }
 
 /** What `retry: false` gets when the daemon goes down. */

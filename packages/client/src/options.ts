@@ -1,6 +1,6 @@
 // The options of PartyLevel, resolved once to typed values.
 
-import { type DatabaseOptions, TIMES } from '@partyd/shared'
+import { type DatabaseOptions, LOG_LEVELS, TIMES } from '@partyd/shared'
 
 /** How to start a daemon where `process.execPath` is not Node (Bun, Electron, packaged programs). */
 export interface SpawnOptions {
@@ -41,6 +41,16 @@ export interface PartyOptions {
    * not reach other machines, and not every such system keeps LevelDB's lock. Default: false.
    */
   allowNetworkFs?: boolean | undefined
+  /**
+   * Least severe level that a daemon started by this client logs: `trace`, `debug`, `info`, `warn`,
+   * `error` or `fatal`. Default: `info`.
+   */
+  logLevel?: string | undefined
+  /**
+   * Milliseconds from which on a daemon started by this client logs an operation as slow; Infinity
+   * for never. Default: 1,000.
+   */
+  slowOperationsMs?: number | undefined
   /** Cancels `open()`. */
   signal?: AbortSignal | undefined
   spawn?: SpawnOptions | undefined
@@ -54,6 +64,8 @@ export interface ResolvedOptions {
   readonly autospawn: boolean
   readonly idleTimeoutMs: number
   readonly allowNetworkFs: boolean
+  readonly logLevel: string | undefined
+  readonly slowOperationsMs: number | undefined
   readonly signal: AbortSignal | undefined
   readonly spawn: SpawnOptions
   /** Open options for a daemon that this client starts. */
@@ -71,10 +83,21 @@ export function resolveOptions(options: object): ResolvedOptions {
     // The daemon's command line takes a whole number.
     idleTimeoutMs: Math.ceil(milliseconds(given, 'idleTimeoutMs', TIMES.idle)),
     allowNetworkFs: boolean(given, 'allowNetworkFs', false),
+    logLevel: logLevel(given['logLevel']),
+    slowOperationsMs:
+      given['slowOperationsMs'] === undefined
+        ? undefined
+        : Math.ceil(milliseconds(given, 'slowOperationsMs', 0)),
     signal: given['signal'] as AbortSignal | undefined,
     spawn: (given['spawn'] ?? {}) as SpawnOptions,
     database: databaseOptions(given)
   }
+}
+
+function logLevel(option: unknown): string | undefined {
+  const isLevel = option === undefined || (LOG_LEVELS as readonly unknown[]).includes(option)
+  if (isLevel) return option as string | undefined
+  throw new TypeError(`The option 'logLevel' must be one of ${LOG_LEVELS.join(', ')}`)
 }
 
 const BOOLEANS = ['createIfMissing', 'errorIfExists', 'compression', 'sync'] as const

@@ -13,6 +13,7 @@ import {
   type Hold,
   isDaemonProcess,
   isWork,
+  keepsFrom,
   LevelError,
   PartyError,
   readRendezvous,
@@ -87,7 +88,7 @@ async function openWhenFree(options: ClaimOptions): Promise<Database> {
 async function holdEnded(options: ClaimOptions): Promise<void> {
   const { location, mode, signal } = options
   const isHolding = (hold: Hold | undefined): hold is Hold =>
-    hold !== undefined && (mode === 'auto' || isWork(hold))
+    hold !== undefined && (mode === 'auto' ? keepsFrom(hold, process.ppid) : isWork(hold))
   let saidAt = Number.NEGATIVE_INFINITY
   for (let hold = findHold(location); isHolding(hold); hold = findHold(location)) {
     if (performance.now() - saidAt >= TIMES.openProgress) {

@@ -4,6 +4,7 @@ import { rmSync } from 'node:fs'
 import { createServer, type Server } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import {
+  type Configuration,
   currentPlatform,
   type DaemonArguments,
   defaultEndpoint,
@@ -29,6 +30,7 @@ import { IdleWatch } from './idle-watch.js'
 import { Logger } from './logger.js'
 import { openEngine } from './open-engine.js'
 import { OwnPackage } from './own-package.js'
+import { PACKAGE_VERSION } from './package-version.js'
 import { probe } from './probe.js'
 import { SelfDescription } from './self-description.js'
 import { inspectListenFd, type ListeningSocket, takeListenFd } from './service/listen-fds.js'
@@ -38,6 +40,7 @@ import { Connections } from './session/connections.js'
 import type { Engine } from './session/engine.js'
 import type { PartyConnection } from './session/party-connection.js'
 import { Signals } from './signals.js'
+import { SlowOperations } from './slow-operations.js'
 import { StartChannel } from './start-channel.js'
 import { AlreadyRunning, StartError } from './start-error.js'
 import { reportStartFailure } from './start-failure.js'
@@ -65,6 +68,9 @@ class Daemon {
   /** The socket that the service manager has handed over, if so. */
   #listening: ListeningSocket | undefined
   #log: Logger
+  readonly #slowOperations: SlowOperations
+  /** What was last said of how the start goes. */
+  #progress = ''
   #resolveExit: (exitCode: number) => void = () => {}
   readonly #exit: Promise<number>
 
@@ -76,6 +82,8 @@ class Daemon {
   #fence: Fence | undefined
   #idleWatch: IdleWatch | undefined
   readonly #stopRequests: PartyConnection[] = []
+  /** Whether it is in the log that somebody has come. */
+  #hadClient = false
   /** How often it has been on the way out for want of clients. */
   #parkings = 0
 
@@ -98,6 +106,10 @@ class Daemon {
       onFailure: (message) => this.#log.warn(message)
     })
     this.#log = this.#createLogger(undefined)
+    this.#slowOperations = new SlowOperations(
+      options.slowOperationsMs ?? TIMES.slowOperation,
+      (operation) => this.#log.warn('slow operation', operation)
+    )
     this.#exit = new Promise((resolve) => {
       this.#resolveExit = resolve
     })
@@ -126,12 +138,17 @@ class Daemon {
     this.#location = this.#resolveLocation()
     process.title = `partyd ${this.#location}`
     this.#log = this.#createLogger(this.#location)
+    const { mode } = this.#options
+    this.#log.info(`starting partyd ${PACKAGE_VERSION}`, { mode, node: process.version })
     process.chdir('/')
     if (listenFd !== undefined) this.#listening = inspectListenFd(listenFd, this.#location)
     const serving = await this.#probe()
     if (serving !== undefined) await this.#onServed(serving)
     this.#lookAtFileSystem()
+    const startedAt = performance.now()
     const claimed = await this.#claim()
+    const ms = Math.round(performance.now() - startedAt)
+    this.#log.info('opened the database', { created: claimed.created, ms })
     try {
       await this.#publish(claimed)
     } catch (error) {
@@ -171,7 +188,7 @@ class Daemon {
       signal: this.#signals.stop,
       probe: () => this.#probe(),
       onProgress: (message) => {
-        this.#log.info(message)
+        this.#logProgress(message)
         this.#notifier.status(message)
         this.#startChannel.report({ event: 'progress', message })
       },
@@ -183,6 +200,14 @@ class Daemon {
   async #probe(): Promise<Welcome | undefined> {
     const isOwn = this.#listening?.path === findEndpoint(this.#location)
     return isOwn ? undefined : probe(this.#location)
+  }
+
+  /** Each message comes again and again; a person at the terminal is told what is waited for. */
+  #logProgress(message: string): void {
+    if (message === this.#progress) return
+    this.#progress = message
+    this.#log.info(message)
+    if (this.#options.mode !== 'auto') void this.#log.load()
   }
 
   /**
@@ -200,6 +225,7 @@ class Daemon {
 
   async #publish({ database }: Claim): Promise<void> {
     this.#engine = await openEngine(database, this.#location, {
+      slowOperations: this.#slowOperations,
       syncByDefault: this.#options.database.sync === true,
       onWriteFailed: (error) => endAfterFailedWrite(error, this.#remains),
       onGeneration: (generation) => this.#connections?.sayGeneration(generation),
@@ -245,6 +271,7 @@ class Daemon {
       isServing: () => this.#status === 'serving',
       welcomeClient: () => this.#welcomeClient(),
       describeStatus: () => this.#describeStatus(),
+      configure: (configuration) => this.#configure(configuration),
       onClientChange: () => this.#onClientChange(),
       onStopRequest: (connection) => {
         this.#stopRequests.push(connection)
@@ -308,8 +335,38 @@ class Daemon {
   #onClientChange(): void {
     const connections = this.#connections
     if (connections === undefined) return
+    if (!this.#hadClient && connections.clientCount > 0) this.#onFirstClient(connections)
     if (this.#package.isReplaced) this.#idleWatch?.endWithLastClient()
     this.#idleWatch?.update(connections.clientCount, connections.silentCount)
+  }
+
+  #onFirstClient(connections: Connections): void {
+    this.#hadClient = true
+    const [client] = connections.describeClients()
+    this.#log.info('the first client has come', { client })
+  }
+
+  #configure({ logLevel, slowOperationsMs, idleTimeoutMs }: Configuration): Configuration {
+    const before = JSON.stringify(this.#configuration)
+    if (logLevel !== undefined) this.#log.level = logLevel
+    if (slowOperationsMs !== undefined) {
+      this.#slowOperations.thresholdMs = slowOperationsMs ?? Number.POSITIVE_INFINITY
+    }
+    if (idleTimeoutMs !== undefined && this.#idleWatch !== undefined) {
+      this.#idleWatch.timeoutMs = idleTimeoutMs ?? Number.POSITIVE_INFINITY
+      this.#onClientChange()
+    }
+    const configuration = this.#configuration
+    if (JSON.stringify(configuration) !== before) this.#log.info('configured', configuration)
+    return configuration
+  }
+
+  get #configuration(): Required<Configuration> {
+    return {
+      logLevel: this.#log.level,
+      slowOperationsMs: finiteOrNull(this.#slowOperations.thresholdMs),
+      idleTimeoutMs: finiteOrNull(this.#idleWatch?.timeoutMs ?? Number.POSITIVE_INFINITY)
+    }
   }
 
   #describeStatus(): object {
@@ -318,6 +375,9 @@ class Daemon {
       location: this.#location,
       endpoint: this.#endpoint?.path,
       clients: this.#connections?.clientCount,
+      connections: this.#connections?.describeClients(),
+      ...this.#configuration,
+      idleEndsInMs: this.#idleWatch?.endsInMs,
       uptimeMs: Math.round(process.uptime() * 1000),
       options: resolveDatabaseOptions(this.#options.database),
       counters: { clients: this.#connections?.clientCount, ...this.#engine?.counters },
@@ -344,6 +404,7 @@ class Daemon {
     const endpoint = this.#endpoint as Endpoint
     this.#status = reason === 'idle' ? 'parking' : 'draining'
     endpoint.unpublish()
+    if (reason === 'idle') this.#log.info(`idle for ${this.#idleWatch?.timeoutMs} ms`)
     if (reason === 'idle' && (await this.#isNeededAfterAll())) return
     this.#fence?.stop()
     this.#idleWatch?.stop()
@@ -405,4 +466,9 @@ class Daemon {
       base: { pid: process.pid, instanceId: this.#description.instanceId }
     })
   }
+}
+
+/** As JSON has it. */
+function finiteOrNull(ms: number): number | null {
+  return Number.isFinite(ms) ? ms : null
 }

@@ -31,16 +31,24 @@ export interface DrainOptions {
 export async function drain(options: DrainOptions): Promise<void> {
   const { location, reason, engine, connections, endpoint, log, hurry } = options
   log.info(`stopping: ${reason}`, { clients: connections.clientCount })
+  const startedAt = performance.now()
   connections.sayGoodbye(reason)
   await waitForClients(connections, hurry)
+  sayWhoIsLeft(connections.clientCount, log)
   endpoint.close()
   connections.destroyAll()
   await engine.sessions.removeAll()
   removeFiles(location)
-  log.info('stopped')
+  log.info('gave back the endpoint and the session records; closing the database')
   await log.load()
   log.leaveInPlace()
   await engine.database.close()
+  log.info('stopped', { reason, ms: Math.round(performance.now() - startedAt) })
+}
+
+function sayWhoIsLeft(clients: number, log: Logger): void {
+  if (clients === 0) log.info('all clients have left')
+  else log.warn('waits for its clients no longer', { clients })
 }
 
 /** Clients that have been told go by themselves; whoever just connected is told too. */

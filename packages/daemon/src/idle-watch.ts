@@ -8,6 +8,8 @@ const TIMER_MAX_MS = 0x7fff_ffff
 export class IdleWatch {
   #timeoutMs: number
   readonly #onIdle: () => void
+  /** When the timer fires, by `performance.now()`. */
+  #endsAt = 0
   #timer: NodeJS.Timeout | undefined
   /** How long to wait when there is nobody: longer while there has been no client yet. */
   #waitMs: number
@@ -17,6 +19,24 @@ export class IdleWatch {
     this.#timeoutMs = timeoutMs
     this.#waitMs = timeoutMs
     this.#onIdle = onIdle
+  }
+
+  /** How long to stay without clients; Infinity for ever. */
+  get timeoutMs(): number {
+    return this.#timeoutMs
+  }
+
+  /** From here on; whoever changes it calls {@link update} behind it. */
+  set timeoutMs(ms: number) {
+    this.#timeoutMs = ms
+    this.#waitMs = ms
+    this.stop()
+  }
+
+  /** Milliseconds until the end, if nobody comes; undefined when somebody is there, or for ever. */
+  get endsInMs(): number | undefined {
+    if (this.#timer === undefined) return undefined
+    return Math.max(0, Math.round(this.#endsAt - performance.now()))
   }
 
   /** Whoever spawned us may be gone: the first client has a time limit of its own. */
@@ -48,6 +68,7 @@ export class IdleWatch {
   #arm(ms: number): void {
     this.stop()
     if (ms > TIMER_MAX_MS) return
+    this.#endsAt = performance.now() + ms
     this.#timer = setTimeout(() => {
       this.#timer = undefined
       this.#onIdle()

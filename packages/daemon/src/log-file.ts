@@ -26,7 +26,8 @@ export class LogFile {
   write(line: string): void {
     const bytes = Buffer.from(line)
     if (this.#mayRotate && this.#bytes + bytes.length > LIMITS.logBytesMax) this.#rotate()
-    if (this.#fd === undefined) this.reopen()
+    // Not in a location that is not ours any more: its directory may be about to be removed.
+    if (this.#fd === undefined && this.#mayRotate) this.reopen()
     if (this.#fd === undefined) return
     try {
       // In one piece, for it is appended to what others append.

@@ -14,6 +14,7 @@ interface LogRecord {
 }
 
 export interface LoggerOptions {
+  /** Least severe level to log. */
   readonly level: string
   /** File to append to; undefined for standard output. */
   readonly file: string | undefined
@@ -23,6 +24,7 @@ export interface LoggerOptions {
 
 export class Logger {
   readonly #options: LoggerOptions
+  #level: string
   #file: LogFile | undefined
   readonly #records: LogRecord[] = []
   #loading: Promise<void> | undefined
@@ -31,6 +33,17 @@ export class Logger {
 
   constructor(options: LoggerOptions) {
     this.#options = options
+    this.#level = options.level
+  }
+
+  /** Least severe level to log. */
+  get level(): string {
+    return this.#level
+  }
+
+  set level(level: string) {
+    this.#level = level
+    if (this.#pino !== undefined) this.#pino.level = level
   }
 
   debug(message: string, fields: object = {}): void {
@@ -64,6 +77,7 @@ export class Logger {
     this.#file = file === undefined ? undefined : new LogFile(file)
     try {
       this.#pino = await createPino(this.#options, this.#file)
+      this.#pino.level = this.#level
     } catch (error) {
       // The package may have been removed under us, and pino with it.
       process.stderr.write(`partyd: cannot log: ${(error as Error).message}\n`)
@@ -106,6 +120,6 @@ async function createPino(
   const settings = { level, base, timestamp: false }
   if (file !== undefined) return pino(settings, file)
   if (!process.stdout.isTTY) return pino(settings, pino.destination({ dest: 1, sync: true }))
-  const { PinoPretty } = await import('pino-pretty')
-  return pino(settings, PinoPretty({ sync: true, ignore: 'pid,hostname,instanceId' }))
+  const { prettyStream } = await import('./pretty-log.js')
+  return pino(settings, prettyStream())
 }

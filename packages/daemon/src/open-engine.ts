@@ -5,6 +5,7 @@ import { openError } from './claim.js'
 import { Counters } from './counters.js'
 import type { Engine } from './session/engine.js'
 import { SessionRegistry } from './session/session-registry.js'
+import type { SlowOperations } from './slow-operations.js'
 import { StartError } from './start-error.js'
 import { decideAtomics } from './store/checks.js'
 import { CommitQueue } from './store/commit-queue.js'
@@ -15,6 +16,7 @@ import { SessionRecords } from './store/session-records.js'
 import { WatchHub } from './store/watch-hub.js'
 
 export interface EngineOwner {
+  readonly slowOperations: SlowOperations
   /** Whether writes that do not say wait for the disk. */
   readonly syncByDefault: boolean
   /** LevelDB failed to write: nothing may be answered or written any more. */
@@ -32,9 +34,12 @@ export async function openEngine(
   owner: EngineOwner
 ): Promise<Engine> {
   const counters = new Counters()
-  const readPath = new ReadPath(database)
+  const { slowOperations } = owner
+  database.slowOperations = slowOperations
+  const readPath = new ReadPath(database, slowOperations)
   const watchHub = new WatchHub()
   const commitQueue = new CommitQueue(database, {
+    slowOperations,
     beforeBatch: () => {
       counters.batches++
       readPath.dispatch()

@@ -1,8 +1,7 @@
 // How a daemon ends badly: without a drain and without touching the database, which may be broken or
 // not its own any more. What can be said and recorded is.
 
-import { writeFileSync } from 'node:fs'
-import { EXIT_CODES, locationFiles, PartyError, toWireError } from '@partyd/shared'
+import { EXIT_CODES, PartyError, toWireError, writeExitRecord } from '@partyd/shared'
 import type { Endpoint } from './endpoint.js'
 import type { Logger } from './logger.js'
 import type { Connections } from './session/connections.js'
@@ -59,13 +58,11 @@ function end(code: keyof typeof EXIT_CODES, reason: string, remains: Remains): n
 }
 
 function recordExit(code: number, reason: string, { location, instanceId }: Remains): void {
-  const { exit } = locationFiles(location)
   const at = new Date().toISOString()
-  const record = { schema: 1, reason, code, at, pid: process.pid, instanceId }
   try {
-    writeFileSync(exit, `${JSON.stringify(record)}\n`, { mode: 0o600 })
+    writeExitRecord(location, { schema: 1, reason, code, at, pid: process.pid, instanceId })
   } catch (error) {
     // A full disk is one of the reasons to be here.
-    process.stderr.write(`partyd: cannot write ${exit}: ${(error as Error).message}\n`)
+    process.stderr.write(`partyd: cannot record the end: ${(error as Error).message}\n`)
   }
 }

@@ -32,6 +32,8 @@ export interface DaemonArguments {
   fenceIntervalMs?: number
   /** Whether the location may be on a network file system. */
   allowNetworkFs?: boolean
+  /** Milliseconds from which on an operation is logged as slow; Infinity for never. */
+  slowOperationsMs?: number
   database: DatabaseOptions
 }
 
@@ -119,10 +121,13 @@ export function toDaemonArguments(options: DaemonArguments): string[] {
   const list = ['serve', location]
   if (mode !== 'foreground') list.push(`--${mode}`)
   if (readyFd !== undefined) list.push('--ready-fd', String(readyFd))
-  if (idleTimeoutMs !== undefined) list.push('--idle-timeout', formatIdleTimeout(idleTimeoutMs))
+  if (idleTimeoutMs !== undefined) list.push('--idle-timeout', formatTime(idleTimeoutMs))
   if (logLevel !== undefined) list.push('--log-level', logLevel)
   if (fenceIntervalMs !== undefined) list.push('--fence-interval', String(fenceIntervalMs))
   if (options.allowNetworkFs) list.push('--allow-network-fs')
+  if (options.slowOperationsMs !== undefined) {
+    list.push('--slow-operations', formatTime(options.slowOperationsMs))
+  }
   for (const [name, { flag, type }] of Object.entries(DATABASE_FLAGS)) {
     const value = database[name as keyof DatabaseOptions]
     if (value === undefined) continue
@@ -132,7 +137,7 @@ export function toDaemonArguments(options: DaemonArguments): string[] {
   return list
 }
 
-function formatIdleTimeout(ms: number): string {
+function formatTime(ms: number): string {
   return ms === Number.POSITIVE_INFINITY ? 'never' : String(ms)
 }
 
@@ -150,6 +155,7 @@ export function parseDaemonArguments(list: readonly string[]): DaemonArguments {
       'log-level': { type: 'string' },
       'fence-interval': { type: 'string' },
       'allow-network-fs': { type: 'boolean' },
+      'slow-operations': { type: 'string' },
       ...databaseParseOptions()
     }
   })
@@ -184,13 +190,17 @@ export function resolveDaemonArguments(
   const idleTimeout = flagValue('idle-timeout')
   const logLevel = flagValue('log-level')
   const fenceInterval = flagValue('fence-interval')
+  const slowOperations = flagValue('slow-operations')
   if (readyFd !== undefined) result.readyFd = parseCount('ready-fd', readyFd)
-  if (idleTimeout !== undefined) result.idleTimeoutMs = parseIdleTimeout(idleTimeout)
+  if (idleTimeout !== undefined) result.idleTimeoutMs = parseTime('idle-timeout', idleTimeout)
   if (logLevel !== undefined) result.logLevel = String(logLevel)
   if (fenceInterval !== undefined) {
     result.fenceIntervalMs = parseCount('fence-interval', fenceInterval)
   }
   if (flagValue('allow-network-fs')) result.allowNetworkFs = true
+  if (slowOperations !== undefined) {
+    result.slowOperationsMs = parseTime('slow-operations', slowOperations)
+  }
   const database: Record<string, boolean | number> = {}
   for (const [name, { flag, type }] of Object.entries(DATABASE_FLAGS)) {
     const value = flagValue(flag)
@@ -201,8 +211,8 @@ export function resolveDaemonArguments(
   return result
 }
 
-function parseIdleTimeout(value: unknown): number {
-  return value === 'never' ? Number.POSITIVE_INFINITY : parseCount('idle-timeout', value)
+function parseTime(flag: string, value: unknown): number {
+  return value === 'never' ? Number.POSITIVE_INFINITY : parseCount(flag, value)
 }
 
 function parseCount(flag: string, value: unknown): number {

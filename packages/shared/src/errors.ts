@@ -13,7 +13,7 @@ export const PARTY_ERRORS = {
   PARTYD_INCOMPATIBLE:
     'Client and daemon share no protocol version, or the database holds data of an unknown format. The message says which.',
   PARTYD_CRASHED:
-    'The daemon ended before it was ready. Read the log lines in the message and the log at path.',
+    'The daemon ended by itself: before it was ready, or, as a warning, while it served. Read the lines in the message and the log at path.',
   PARTYD_TIMEOUT:
     'The operation was not carried out in time and has had no effect. It can be repeated.',
   PARTYD_OUTCOME_UNKNOWN:

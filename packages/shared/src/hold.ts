@@ -9,10 +9,10 @@ import { locationFiles } from './location.js'
 export interface Hold {
   readonly schema: 1
   /**
-   * Why. `stop`, and `takeover` by a daemon that somebody starts on purpose, keep clients away; work
-   * on the files keeps off everybody.
+   * Why. `stop`, and `takeover` by a daemon that somebody starts on purpose, keep clients away, and
+   * `restart` all but the one that has it held; work on the files keeps off everybody.
    */
-  readonly reason: 'stop' | 'takeover' | 'destroy' | 'repair'
+  readonly reason: 'stop' | 'takeover' | 'restart' | 'destroy' | 'repair'
   /** Milliseconds since 1970. */
   readonly until: number
   /** Who holds it: for people to read. */
@@ -21,19 +21,38 @@ export interface Hold {
 
 /** The hold in force, if there is one. One that is over is removed. */
 export function findHold(location: string): Hold | undefined {
-  const { hold: path } = locationFiles(location)
-  let text: string
+  const text = readHold(location)
+  if (text === undefined) return undefined
+  const hold = parseHold(text)
+  if (hold !== undefined && isInForce(hold)) return hold
+  removeHold(location)
+  return undefined
+}
+
+/** Likewise, for those who only look: whatever is there stays. */
+export function peekHold(location: string): Hold | undefined {
+  const text = readHold(location)
+  const hold = text === undefined ? undefined : parseHold(text)
+  return hold !== undefined && isInForce(hold) ? hold : undefined
+}
+
+/** Whether a client may not start a daemon for it. */
+export function keepsFrom({ reason, pid }: Hold, client: number): boolean {
+  return reason !== 'restart' || pid !== client
+}
+
+function readHold(location: string): string | undefined {
   try {
-    text = readFileSync(path, 'utf8')
+    return readFileSync(locationFiles(location).hold, 'utf8')
   } catch {
     return undefined // There is none, or it is not ours to read, and then nothing else is.
   }
-  const hold = parseHold(text)
-  const left = hold === undefined ? 0 : hold.until - Date.now()
+}
+
+function isInForce({ until }: Hold): boolean {
+  const left = until - Date.now()
   // Further ahead than any hold may be: the clock has been set back.
-  if (left > 0 && left <= TIMES.holdMax) return hold
-  removeHold(location)
-  return undefined
+  return left > 0 && left <= TIMES.holdMax
 }
 
 /** Undefined for what no partyd has written. */
@@ -97,7 +116,7 @@ export function removeHold(location: string): void {
 
 /** Whether the files are being worked on, so that nobody may open them. */
 export function isWork({ reason }: Hold): boolean {
-  return reason !== 'stop' && reason !== 'takeover'
+  return reason === 'destroy' || reason === 'repair'
 }
 
 /** What people are told of it. */

@@ -1,5 +1,6 @@
 export * from './daemon-arguments.js'
 export * from './errors.js'
+export * from './exit-record.js'
 export * from './hold.js'
 export * from './limits.js'
 export * from './location.js'

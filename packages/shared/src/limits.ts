@@ -80,7 +80,11 @@ export const LIMITS = {
   /** The daemon's log, which is then moved aside in place of the one before: 10 MiB in all, weeks of a quiet daemon. */
   logBytesMax: 5_242_880,
   /** Lines of the daemon's log that a crash error quotes. */
-  crashLogLinesMax: 20
+  crashLogLinesMax: 20,
+  /** Slow operations that are logged in a second: when all are slow, more would only fill the log. */
+  slowOperationsMax: 5,
+  /** Clients that a status describes. Nobody reads more. */
+  clientsDescribedMax: 256
 } as const
 
 /** Times of the life cycle. */
@@ -169,5 +173,16 @@ export const TIMES = {
   /** How old a snapshot may get. Until it ends LevelDB keeps whatever it sees; no backup takes a day. */
   snapshotKept: 86_400_000,
   /** How often that is looked at. */
-  snapshotSweep: 60_000
+  snapshotSweep: 60_000,
+  /**
+   * From when on an operation is logged as slow. No disk in order takes that long, nor a compaction
+   * that writes wait for, so that each such line is worth reading.
+   */
+  slowOperation: 1_000,
+  /** How long a location is held while its daemon is restarted: no drain takes as long. */
+  restartHold: 30_000,
+  /** How long a command waits for what is only nice to know of a daemon. */
+  aside: 2_000,
+  /** How often `partyd logs -f` looks for new lines. */
+  logPoll: 200
 } as const

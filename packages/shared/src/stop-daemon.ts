@@ -22,18 +22,24 @@ export interface Stopped {
  * opening the database is told once it can be; one that somebody else has stopped is waited for.
  * @param version the caller's package version, for the daemon's log.
  * @throws PartyError `PARTYD_PERMISSION`, `PARTYD_INCOMPATIBLE`; `PARTYD_UNRESPONSIVE` when the daemon
- * does not answer for 15 s, or has not let go after a minute.
+ * does not answer for 15 s, or has not let go in time.
+ * @param timeoutMs how long to wait. Default: a minute.
  */
-export async function stopDaemon(directory: string, version: string): Promise<Stopped> {
+export async function stopDaemon(
+  directory: string,
+  version: string,
+  timeoutMs: number = TIMES.stop
+): Promise<Stopped> {
   if (!existsSync(directory)) return { pid: undefined }
   const location = realpathSync.native(directory)
   const published = readRendezvous(location)?.pid
-  const giveUpAt = performance.now() + TIMES.stop
+  const giveUpAt = performance.now() + timeoutMs
   let daemon: number | undefined
   for (;;) {
     // Only Linux can tell who holds the lock; elsewhere the dial has the last word.
     if (daemon !== undefined && findLockHolder(location)?.pid !== daemon) return { pid: daemon }
-    const silence = AbortSignal.timeout(TIMES.connect)
+    const leftMs = Math.max(0, giveUpAt - performance.now())
+    const silence = AbortSignal.timeout(Math.min(TIMES.connect, Math.ceil(leftMs)))
     const result = await dial(
       location,
       findEndpoint(location),
@@ -42,7 +48,8 @@ export async function stopDaemon(directory: string, version: string): Promise<St
     )
     if (result.status === 'welcome') {
       daemon = result.welcome.pid
-      if (await isStopped(result, location)) return { pid: daemon }
+      if (await isStopped(result, location, Math.max(0, giveUpAt - performance.now())))
+        return { pid: daemon }
     } else {
       daemon ??= findDaemon(location, published)
       if (result.status === 'absent' && daemon === undefined) return { pid: undefined }
@@ -58,15 +65,19 @@ export async function stopDaemon(directory: string, version: string): Promise<St
  * @returns whether it said so: it may also end without an answer.
  * @throws PartyError when it does neither.
  */
-async function isStopped({ socket, welcome }: Dialled, location: string): Promise<boolean> {
+async function isStopped(
+  { socket, welcome }: Dialled,
+  location: string,
+  timeoutMs: number
+): Promise<boolean> {
   let isOver = false
   const timer = setTimeout(() => {
     isOver = true
     socket.destroy()
-  }, TIMES.stop)
+  }, timeoutMs)
   const answer = await ask(socket, KIND.stop).finally(() => clearTimeout(timer))
   if (!isOver) return answer !== undefined
-  const cause = new Error(`it has not ended ${TIMES.stop / 1_000} s after it was told to`)
+  const cause = new Error(`it has not ended ${Math.round(timeoutMs)} ms after it was told to`)
   throw cannotStop(location, welcome.pid, { status: 'busy', cause })
 }
 

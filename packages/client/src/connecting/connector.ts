@@ -1,7 +1,7 @@
 // How a client gets a daemon: RESOLVE, DIAL, HELLO, ELECT, WAIT, as one loop. Stateless between calls,
 // so that the next connect finds the world as it is then. election.ts starts a daemon if none is there.
 
-import { existsSync, lstatSync, readFileSync } from 'node:fs'
+import { existsSync, lstatSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import {
@@ -16,8 +16,8 @@ import {
   findLockHolder,
   type Hello,
   LevelError,
-  locationFiles,
   PartyError,
+  readExitRecord,
   readRendezvous,
   resolveLocation,
   TIMES
@@ -25,7 +25,7 @@ import {
 import type { ResolvedOptions } from '../options.js'
 import { Backoff } from './backoff.js'
 import { Deadline } from './deadline.js'
-import { Election } from './election.js'
+import { Election, isHeld } from './election.js'
 
 /** A connection whose hello has been answered. */
 export interface Link extends Dialled {
@@ -154,7 +154,7 @@ export class ConnectAttempt {
    */
   #mayElect(): boolean {
     const { options, lastMode } = this.#request
-    if (!options.autospawn || findHold(this.#location) !== undefined) return false
+    if (!options.autospawn || isHeld(this.#location)) return false
     const isService = (readRendezvous(this.#location)?.mode ?? lastMode) === 'service'
     return !isService || performance.now() - this.#startedAt >= TIMES.serviceRestart
   }
@@ -235,15 +235,8 @@ export class ConnectAttempt {
 
 /** Why the last daemon ended, if it left word. */
 function describeLastExit(location: string): string {
-  try {
-    const record = JSON.parse(readFileSync(locationFiles(location).exit, 'utf8')) as {
-      reason: string
-      at: string
-    }
-    return ` (the last one ended at ${record.at}: ${record.reason})`
-  } catch {
-    return '' // It ended well, or without a word.
-  }
+  const record = readExitRecord(location)
+  return record === undefined ? '' : ` (the last one ended at ${record.at}: ${record.reason})`
 }
 
 /**

@@ -1,7 +1,14 @@
 // Which client starts the daemon when there is none, and the starting: one database of this process,
 // one process of the location, and not too often.
 
-import { type DialResult, findHold, type LevelError, LIMITS, TIMES } from '@partyd/shared'
+import {
+  type DialResult,
+  findHold,
+  keepsFrom,
+  type LevelError,
+  LIMITS,
+  TIMES
+} from '@partyd/shared'
 import type { ResolvedOptions } from '../options.js'
 import type { Deadline } from './deadline.js'
 import { type LaunchResult, launchDaemon } from './launcher.js'
@@ -102,7 +109,7 @@ export class Election {
     const pause = findStartPause(location)
     if (pause !== undefined) throw pause
     // Looked at again: it may have been taken while we waited for the spawn lock.
-    if (findHold(location) !== undefined) return this.#owner.wait()
+    if (isHeld(location)) return this.#owner.wait()
     const result = await launchDaemon(location, {
       ...options,
       signal: deadline.signal,
@@ -138,6 +145,12 @@ export class Election {
     if (this.#crashes >= LIMITS.spawnsMax) throw error
     await this.#owner.sleep(TIMES.respawn[this.#crashes - 1] ?? TIMES.respawn[0])
   }
+}
+
+/** Whether nobody here may start a daemon for now. */
+export function isHeld(location: string): boolean {
+  const hold = findHold(location)
+  return hold !== undefined && keepsFrom(hold, process.pid)
 }
 
 /** Whether a daemon started with other options would fail for the same reason. */

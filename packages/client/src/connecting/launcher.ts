@@ -31,7 +31,10 @@ export type LaunchResult =
   | { readonly status: 'crashed'; readonly error: PartyError; readonly isKilled: boolean }
 
 export interface LaunchOptions
-  extends Pick<ResolvedOptions, 'spawn' | 'idleTimeoutMs' | 'allowNetworkFs'> {
+  extends Pick<
+    ResolvedOptions,
+    'spawn' | 'idleTimeoutMs' | 'allowNetworkFs' | 'logLevel' | 'slowOperationsMs'
+  > {
   readonly database: DatabaseOptions
   /** Ends the wait, not the daemon: others may be waiting for it too. */
   readonly signal: AbortSignal
@@ -61,15 +64,17 @@ export async function launchDaemon(
 
 function spawnDaemon(
   location: string,
-  { spawn: how, idleTimeoutMs, allowNetworkFs, database }: LaunchOptions,
+  { spawn: how, logLevel, slowOperationsMs, database, ...options }: LaunchOptions,
   log: number | 'ignore'
 ): ChildProcess {
   const args = toDaemonArguments({
     location,
     mode: 'auto',
     readyFd: 3,
-    idleTimeoutMs,
-    allowNetworkFs,
+    idleTimeoutMs: options.idleTimeoutMs,
+    allowNetworkFs: options.allowNetworkFs,
+    ...(logLevel !== undefined && { logLevel }),
+    ...(slowOperationsMs !== undefined && { slowOperationsMs }),
     database
   })
   // Neither the host's terminal nor its pipes: whoever waits for them would wait for the daemon.

@@ -3,7 +3,11 @@
 import type { Command } from './command.js'
 import { compactCommand } from './compact.js'
 import { countCommand } from './count.js'
+import { doctorCommand } from './doctor.js'
 import { getCommand } from './get.js'
+import { listCommand } from './list.js'
+import { logLevelCommand } from './log-level.js'
+import { logsCommand } from './logs.js'
 import { lsCommand } from './ls.js'
 import { destroyCommand, repairCommand } from './maintenance.js'
 import { delCommand, putCommand } from './put.js'
@@ -14,6 +18,7 @@ import {
   serviceStatusCommand,
   serviceUninstallCommand
 } from './service.js'
+import { restartCommand, startCommand } from './start.js'
 import { pingCommand, statusCommand } from './status.js'
 import { stopCommand } from './stop.js'
 import { watchCommand } from './watch.js'
@@ -26,7 +31,18 @@ export interface CommandGroup {
 export const COMMAND_GROUPS: readonly CommandGroup[] = [
   {
     heading: 'The daemon of a location:',
-    commands: [serveCommand, stopCommand, statusCommand, pingCommand]
+    commands: [
+      serveCommand,
+      startCommand,
+      stopCommand,
+      restartCommand,
+      statusCommand,
+      pingCommand,
+      logsCommand,
+      logLevelCommand,
+      doctorCommand,
+      listCommand
+    ]
   },
   {
     heading: 'What is in the database, while others use it:',

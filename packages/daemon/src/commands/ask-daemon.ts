@@ -5,14 +5,17 @@ import {
   ask,
   createHello,
   type DialFailure,
+  type Dialled,
   dial,
   findEndpoint,
+  KIND,
   PartyError,
   readRendezvous,
   TIMES,
   type Welcome
 } from '@partyd/shared'
 import { PACKAGE_VERSION } from '../package-version.js'
+import { Interrupted } from './interruption.js'
 
 export type DaemonAnswer =
   | {
@@ -23,32 +26,71 @@ export type DaemonAnswer =
   | { readonly status: 'not-running'; readonly reason: string }
   | { readonly status: 'unresponsive'; readonly error: PartyError }
 
+export interface Question {
+  /** How long to wait for the answer. Default: 10 s. */
+  readonly timeoutMs?: number | undefined
+  /** Ends it early. */
+  readonly signal?: AbortSignal
+  /** What the question says. */
+  readonly body?: object
+}
+
 /**
  * @param kind the question: a kind of control frame.
- * @param timeoutMs how long to wait for the answer. Default: 10 s.
  * @throws PartyError `PARTYD_PERMISSION`, `PARTYD_INCOMPATIBLE`.
  */
 export async function askDaemon(
   directory: string,
   kind: number,
-  timeoutMs: number = TIMES.hello
+  { timeoutMs = TIMES.hello, signal: cancel, body }: Question = {}
 ): Promise<DaemonAnswer> {
   if (!existsSync(directory)) {
     return { status: 'not-running', reason: `there is no directory ${directory}` }
   }
   const location = realpathSync.native(directory)
   const endpoint = findEndpoint(location)
-  const signal = AbortSignal.timeout(timeoutMs)
+  const controller = new AbortController()
+  const timer = setTimeout(() => controller.abort(), timeoutMs)
+  const onCancel = (): void => controller.abort()
+  cancel?.addEventListener('abort', onCancel, { once: true })
+  try {
+    const answer = await askAt(location, endpoint, kind, body, controller.signal)
+    // By the user, who wants no answer any more.
+    if (cancel?.reason instanceof Interrupted) throw cancel.reason
+    return answer
+  } finally {
+    clearTimeout(timer)
+    cancel?.removeEventListener('abort', onCancel)
+  }
+}
+
+async function askAt(
+  location: string,
+  endpoint: string,
+  kind: number,
+  body: object | undefined,
+  signal: AbortSignal
+): Promise<DaemonAnswer> {
   const result = await dial(location, endpoint, createHello('control', PACKAGE_VERSION), signal)
   if (result.status !== 'welcome') return describeFailedDial(result, location, endpoint)
   const onAbort = (): unknown => result.socket.destroy()
   signal.addEventListener('abort', onAbort)
-  const answer = await ask(result.socket, kind).finally(() =>
+  if (kind === KIND.configure) assertConfigurable(result)
+  const answer = await ask(result.socket, kind, body).finally(() =>
     signal.removeEventListener('abort', onAbort)
   )
   if (answer !== undefined) return { status: 'running', welcome: result.welcome, answer }
   const cause = new Error(signal.aborted ? 'no answer in time' : 'it went away without an answer')
   return unresponsive(location, endpoint, cause)
+}
+
+/** An older daemon would say so itself, in words that nobody understands. */
+function assertConfigurable({ socket, welcome }: Dialled): void {
+  if (welcome.features.includes('configure')) return
+  socket.destroy()
+  const { pid, version } = welcome
+  const message = `The daemon (pid ${pid}, partyd ${version}) is too old to be configured while it runs. Restart it.`
+  throw new PartyError('PARTYD_INCOMPATIBLE', message, { pid })
 }
 
 function describeFailedDial(

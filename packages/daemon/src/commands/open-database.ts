@@ -2,6 +2,7 @@
 // The only file that knows @partyd/client. Nothing that a daemon loads imports this.
 
 import type { PartyLevel } from '@partyd/client'
+import type { DaemonArguments } from '@partyd/shared'
 import type { CommandInput } from './command.js'
 
 /** Keys and values as bytes; sublevels and other encodings are made of it. */
@@ -12,6 +13,11 @@ export interface OpenOptions {
   readonly createIfMissing?: boolean
   /** Milliseconds that a daemon which has to be started stays without clients. */
   readonly idleTimeoutMs?: number
+  /** What else it is started with. */
+  readonly daemon?: Pick<
+    DaemonArguments,
+    'database' | 'logLevel' | 'slowOperationsMs' | 'allowNetworkFs'
+  >
 }
 
 /**
@@ -21,12 +27,16 @@ export interface OpenOptions {
 export async function withDatabase<T>(
   directory: string,
   { timeoutMs, signal }: Pick<CommandInput, 'timeoutMs' | 'signal'>,
-  { createIfMissing = false, idleTimeoutMs }: OpenOptions,
+  { createIfMissing = false, idleTimeoutMs, daemon }: OpenOptions,
   use: (database: ClientDatabase) => Promise<T>
 ): Promise<T> {
   // Most commands do without.
   const client = await import('@partyd/client')
   const database: ClientDatabase = new client.PartyLevel(directory, {
+    ...daemon?.database,
+    logLevel: daemon?.logLevel,
+    slowOperationsMs: daemon?.slowOperationsMs,
+    allowNetworkFs: daemon?.allowNetworkFs,
     keyEncoding: 'buffer',
     valueEncoding: 'buffer',
     createIfMissing,

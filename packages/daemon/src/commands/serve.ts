@@ -1,26 +1,20 @@
 // `partyd <location>`: the daemon itself, in the foreground.
 
-import { DATABASE_FLAGS, resolveDaemonArguments } from '@partyd/shared'
+import { DATABASE_FLAGS, LOG_LEVELS, resolveDaemonArguments } from '@partyd/shared'
 import { LAUNCHD_FLAG } from '../service/launchd-exit.js'
 import { type Command, type CommandOption, LOCATION } from './command.js'
 import { UsageError } from './failure.js'
 
-export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const
-
-/** How a daemon is to be, whoever starts it. */
+/** What a daemon can be told however it is started. */
 export const DAEMON_OPTIONS: readonly CommandOption[] = [
-  {
-    flags: '--idle-timeout <ms>',
-    description: 'end after this long without clients, or `never`'
-  },
   {
     flags: '--log-level <level>',
     description: 'least severe level to log (info)',
     choices: LOG_LEVELS
   },
   {
-    flags: '--fence-interval <ms>',
-    description: 'how often to look whether the location is still its own'
+    flags: '--slow-operations <ms>',
+    description: 'log operations that take at least this long, or `never` (1000)'
   },
   {
     flags: '--allow-network-fs',
@@ -37,6 +31,14 @@ export const serveCommand: Command = {
     {
       flags: '--service',
       description: 'run under a service manager: wait for the location instead of failing'
+    },
+    {
+      flags: '--idle-timeout <ms>',
+      description: 'end after this long without clients, or `never`'
+    },
+    {
+      flags: '--fence-interval <ms>',
+      description: 'how often to look whether the location is still its own'
     },
     ...DAEMON_OPTIONS,
     { flags: '--ready-fd <fd>', description: 'descriptor to report on', hidden: true },
@@ -58,6 +60,7 @@ export const serveCommand: Command = {
   }
 }
 
+/** @throws UsageError when an option has a value that it cannot have. */
 export function resolveArguments(
   location: string,
   options: Readonly<Record<string, unknown>>

@@ -103,7 +103,7 @@ export const serviceStatusCommand: Command = {
     const name = serviceName(location)
     const manager = findManager(input)
     const state = await manager.state(name)
-    const found = await askDaemon(location, KIND.status, input.timeoutMs ?? TIMES.hello)
+    const found = await askDaemon(location, KIND.status, { timeoutMs: input.timeoutMs })
     const daemon =
       found.status === 'running'
         ? { status: found.status, pid: found.welcome.pid, mode: found.welcome.mode }

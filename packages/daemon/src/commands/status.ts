@@ -1,8 +1,10 @@
 // `partyd status` and `partyd ping`: how the daemon of a location is. Neither starts one.
 
-import { KIND } from '@partyd/shared'
+import { DATABASE_FLAGS, KIND } from '@partyd/shared'
+import { describeAbsence, findAbsence } from './absence.js'
 import { askDaemon, type DaemonAnswer } from './ask-daemon.js'
 import { type Command, LOCATION } from './command.js'
+import { type DaemonStatus, describeClients } from './daemon-status.js'
 import { formatDuration } from './duration.js'
 import { describeFailure, EXIT } from './failure.js'
 import type { Output } from './output.js'
@@ -12,13 +14,15 @@ export const statusCommand: Command = {
   summary: 'tell whether a daemon serves a location, and what it says of itself',
   arguments: [LOCATION],
   example: 'status ./data',
-  async run({ arguments: [directory = ''], timeoutMs }, output) {
-    const found = await askDaemon(directory, KIND.status, timeoutMs)
+  // The time-out is the question's: behind it there is something to say.
+  interruption: 'abort',
+  async run({ arguments: [directory = ''], timeoutMs, signal }, output) {
+    const found = await askDaemon(directory, KIND.status, { timeoutMs, signal })
     if (found.status !== 'running') return printAbsence(found, directory, output)
     const { answer } = found
     output.print(
       { ...answer, state: answer['status'], status: 'running' },
-      describe(answer, output)
+      describe(answer as unknown as DaemonStatus, output)
     )
     return EXIT.ok
   }
@@ -29,9 +33,10 @@ export const pingCommand: Command = {
   summary: 'measure how long the daemon of a location takes to answer',
   arguments: [LOCATION],
   example: 'ping ./data --timeout 2s',
-  async run({ arguments: [directory = ''], timeoutMs }, output) {
+  interruption: 'abort',
+  async run({ arguments: [directory = ''], timeoutMs, signal }, output) {
     const startedAt = performance.now()
-    const found = await askDaemon(directory, KIND.ping, timeoutMs)
+    const found = await askDaemon(directory, KIND.ping, { timeoutMs, signal })
     if (found.status !== 'running') return printAbsence(found, directory, output)
     const ms = Math.round((performance.now() - startedAt) * 10) / 10
     const { pid } = found.welcome
@@ -41,7 +46,7 @@ export const pingCommand: Command = {
 }
 
 /** Exit codes 3 and 4, as the Linux Standard Base has them for services. */
-function printAbsence(
+export function printAbsence(
   found: Exclude<DaemonAnswer, { status: 'running' }>,
   directory: string,
   output: Output
@@ -51,25 +56,68 @@ function printAbsence(
     return EXIT.unresponsive
   }
   const { reason } = found
-  output.print({ status: 'not-running', reason }, `not running: ${reason}`)
-  output.note(`Start it with: partyd start ${directory}`)
+  const absence = findAbsence(directory)
+  const more = output.list(describeAbsence(absence))
+  output.print(
+    { status: 'not-running', reason, ...absence },
+    `not running: ${reason}${more === '' ? '' : `\n${more}`}`
+  )
+  const { lockOwner } = absence
+  const isForeign = lockOwner !== undefined && !lockOwner.isDaemon
+  output.note(
+    isForeign
+      ? 'Stop that process, or let it use partyd, too. Never delete LOCK.'
+      : `Start it with: partyd start ${directory}`
+  )
   return EXIT.notRunning
 }
 
-function describe(answer: Readonly<Record<string, unknown>>, output: Output): string {
-  const { pid, version, mode, clients, endpoint, uptimeMs, log, logFailure } = answer
-  const memory = answer['memory'] as { readonly rss: number }
+function describe(status: DaemonStatus, output: Output): string {
+  const { pid, version, mode, location, endpoint, clients, connections = [] } = status
+  const who = connections.length === 0 ? '' : `: ${describeClients(connections)}`
   return output.list({
     status: output.style('green', 'running'),
     pid: String(pid),
     version,
     mode,
-    location: answer['location'],
+    location,
     endpoint,
-    clients: String(clients),
-    uptime: formatDuration(uptimeMs as number),
-    memory: `${Math.round(memory.rss / 1e6)} MB`,
-    log: log ?? undefined,
-    'log failure': logFailure
+    clients: `${clients}${who}`,
+    uptime: formatDuration(status.uptimeMs),
+    'idle time': describeIdleTime(status),
+    memory: `${Math.round(status.memory.rss / 1e6)} MB`,
+    options: describeOptions(status.options),
+    counters: describeCounters(status.counters),
+    'log level': status.logLevel,
+    'slow from': describeTime(status.slowOperationsMs),
+    log: status.log ?? undefined,
+    'log failure': status.logFailure
   })
+}
+
+function describeIdleTime({ idleTimeoutMs, idleEndsInMs }: DaemonStatus): string | undefined {
+  const time = describeTime(idleTimeoutMs)
+  if (idleEndsInMs === undefined) return time
+  return `${time}; ends in ${formatDuration(idleEndsInMs)} if nobody comes`
+}
+
+/** An older daemon does not say. */
+export function describeTime(ms: number | null | undefined): string | undefined {
+  return typeof ms === 'number' ? formatDuration(ms) : ms === null ? 'never' : undefined
+}
+
+function describeOptions(options: DaemonStatus['options']): string {
+  const changed = Object.entries(options).filter(([name, value]) => {
+    return DATABASE_FLAGS[name as keyof typeof DATABASE_FLAGS]?.default !== value
+  })
+  return changed.length === 0
+    ? 'all as by default'
+    : changed.map(([name, value]) => `${name} ${value}`).join(', ')
+}
+
+function describeCounters(counters: DaemonStatus['counters']): string {
+  return Object.entries(counters)
+    .filter(([name]) => name !== 'clients')
+    .map(([name, value]) => `${value} ${name}`)
+    .join(', ')
 }

@@ -3,7 +3,7 @@
 import type { Socket } from 'node:net'
 import { currentPlatform, type GoodbyeReason, isConnectingPrivate, LIMITS } from '@partyd/shared'
 import type { Logger } from '../logger.js'
-import type { Connection } from './connection.js'
+import type { ClientDescription, Connection } from './connection.js'
 import { GuestConnection } from './guest-connection.js'
 import { type ConnectionHost, PartyConnection } from './party-connection.js'
 import { recognizePeer } from './peer.js'
@@ -30,6 +30,7 @@ export class Connections {
       isServing: () => owner.isServing(),
       welcomeClient: () => owner.welcomeClient(),
       describeStatus: () => owner.describeStatus(),
+      configure: (configuration) => owner.configure(configuration),
       onClientChange: () => this.#onClientChange(),
       onStopRequest: (connection) => owner.onStopRequest(connection),
       onClosed
@@ -40,6 +41,14 @@ export class Connections {
     let count = 0
     for (const connection of this.#connections) if (connection.isClient) count++
     return count
+  }
+
+  /** The clients, oldest first; of many only the first. */
+  describeClients(): ClientDescription[] {
+    return [...this.#connections]
+      .filter(({ isClient }) => isClient)
+      .slice(0, LIMITS.clientsDescribedMax)
+      .map(({ description }) => description)
   }
 
   /** Connections that may yet become a client. */

@@ -4,7 +4,7 @@
 import type { Socket } from 'node:net'
 import { pipeline, Transform, type TransformCallback } from 'node:stream'
 import { LIMITS, ProtocolError } from '@partyd/shared'
-import type { Connection } from './connection.js'
+import type { ClientDescription, Connection } from './connection.js'
 import { ManyLevelFacade } from './many-level-facade.js'
 import type { ConnectionHost } from './party-connection.js'
 
@@ -16,11 +16,16 @@ export class GuestConnection implements Connection {
   readonly #socket: Socket
   readonly #facade: ManyLevelFacade
   readonly #guard: GuestFrameGuard
+  readonly #openedAt = performance.now()
 
   private constructor(socket: Socket, facade: ManyLevelFacade) {
     this.#socket = socket
     this.#facade = facade
     this.#guard = new GuestFrameGuard(facade)
+  }
+
+  get description(): ClientDescription {
+    return { mode: 'guest', connectedMs: Math.round(performance.now() - this.#openedAt) }
   }
 
   /** Takes over a socket whose first bytes wait in it. */

@@ -5,6 +5,7 @@ import {
   adviseOnRights,
   Channel,
   type ChannelOwner,
+  type Configuration,
   currentPlatform,
   FEATURES,
   type FrameReader,
@@ -18,13 +19,14 @@ import {
   PROTOCOL_VERSIONS,
   type ProofExchange,
   ProtocolError,
+  parseConfiguration,
   parseHello,
   TIMES,
   toWireError,
   type Welcome
 } from '@partyd/shared'
 import type { Credential } from '../credential.js'
-import type { Connection } from './connection.js'
+import type { ClientDescription, Connection } from './connection.js'
 import type { Engine } from './engine.js'
 import { PartySession, unknownKind } from './party-session.js'
 import type { SessionHolder } from './session-registry.js'
@@ -40,6 +42,8 @@ export interface ConnectionHost {
   /** The fields of a welcome that are the daemon's own. */
   readonly identity: Pick<Welcome, 'version' | 'instanceId' | 'pid' | 'mode' | 'options'>
   describeStatus(): object
+  /** @returns what is in force from then on. */
+  configure(configuration: Configuration): Configuration
   /** A client has become one, or has said that it needs no more answers. */
   onClientChange(): void
   /** The peer wants the daemon to stop and keeps the connection open to hear when the lock is free. */
@@ -56,6 +60,8 @@ export class PartyConnection implements Connection, ChannelOwner, SessionHolder 
     'greeting'
   /** Of the client's proof and ours, if it has asked for ours. */
   #exchange: ProofExchange | undefined
+  #hello: Hello | undefined
+  readonly #openedAt = performance.now()
   #session: PartySession | undefined
   /** The session's state, for clients that retry. */
   #state: SessionState | undefined
@@ -72,6 +78,11 @@ export class PartyConnection implements Connection, ChannelOwner, SessionHolder 
 
   get isClient(): boolean {
     return this.#status === 'session'
+  }
+
+  get description(): ClientDescription {
+    const { mode = 'control', pid, version } = this.#hello ?? {}
+    return { mode, pid, version, connectedMs: Math.round(performance.now() - this.#openedAt) }
   }
 
   get isStopping(): boolean {
@@ -163,6 +174,7 @@ export class PartyConnection implements Connection, ChannelOwner, SessionHolder 
       throw new ProtocolError(`The first frame is of kind ${reader.kind}, not a hello`)
     }
     const hello = parseHello(reader.tailText())
+    this.#hello = hello
     clearTimeout(this.#helloTimer)
     const isProven = this.#exchange?.isProven(hello.proof) ?? false
     if (!isProven && this.#host.credential.isNeeded) throw unproven(hello)
@@ -241,6 +253,8 @@ export class PartyConnection implements Connection, ChannelOwner, SessionHolder 
         return this.#sendObject(KIND.info, reader.id, {})
       case KIND.status:
         return this.#sendStatus(reader.id)
+      case KIND.configure:
+        return this.#onConfigure(reader)
       case KIND.stop:
         this.#stopId = reader.id
         this.#status = 'stopping'
@@ -248,6 +262,11 @@ export class PartyConnection implements Connection, ChannelOwner, SessionHolder 
       default:
         return this.#sendObject(KIND.error, reader.id, toWireError(unknownKind(reader.kind)))
     }
+  }
+
+  #onConfigure(reader: FrameReader): void {
+    const { id } = reader
+    this.#sendObject(KIND.info, id, this.#host.configure(parseConfiguration(reader.tailText())))
   }
 
   #sendStatus(id: number): void {

@@ -2,6 +2,7 @@
 // batch is being written goes into the next one, so that all sessions share its cost.
 
 import { type Bytes, LIMITS } from '@partyd/shared'
+import type { Extent, SlowOperations } from '../slow-operations.js'
 import type { Batch, Database } from './database.js'
 import type { ForeseenRead } from './foreseen-read.js'
 import { WriteGroup } from './write-group.js'
@@ -33,6 +34,7 @@ export interface Write {
 
 /** What the queue needs from the rest of the engine. */
 export interface CommitQueueOwner {
+  readonly slowOperations: SlowOperations
   /** Reads issued before the next batch must be on their way before it is written. */
   beforeBatch(): void
   /** Finds out for each write of the batch that rests on checks whether they hold. */
@@ -48,6 +50,8 @@ export class CommitQueue {
   readonly #database: Database
   readonly #owner: CommitQueueOwner
   #waiting = new WriteGroup()
+  /** When the first of those that wait had come. */
+  #waitingSince = 0
   /** Being written. */
   #current = new WriteGroup()
   #status: 'idle' | 'writing' | 'failed' = 'idle'
@@ -58,11 +62,16 @@ export class CommitQueue {
   }
 
   enqueue(write: Write): void {
-    this.#waiting.push(write)
+    this.#wait(write)
     if (this.#status !== 'idle') return
     this.#status = 'writing'
     // Behind the reads of this turn's sockets: whatever came in on any of them joins the first batch.
     setImmediate(this.#run)
+  }
+
+  #wait(write: Write): void {
+    if (this.#waiting.writes.length === 0) this.#waitingSince = performance.now()
+    this.#waiting.push(write)
   }
 
   /** Where the next write will be, unless the batch gets too large. */
@@ -94,7 +103,9 @@ export class CommitQueue {
   readonly #run = async (): Promise<void> => {
     while (this.#waiting.writes.length > 0) {
       this.#current = this.#takeGroup()
-      if (!(await this.#writeBatch(this.#current.writes))) return
+      const { writes } = this.#current
+      this.#owner.slowOperations.noteSince(this.#waitingSince, 'queue', extentOf(writes))
+      if (!(await this.#writeBatch(writes))) return
     }
     this.#current = new WriteGroup()
     this.#status = 'idle'
@@ -107,20 +118,23 @@ export class CommitQueue {
     if (group.some(isWriting) && !(await this.#write(group))) return false
     for (const write of group) {
       const rest = write.onCommitted()
-      if (rest !== undefined) this.#waiting.push(rest)
+      if (rest !== undefined) this.#wait(rest)
     }
     return true
   }
 
   /** Some of these have to look at the database before it is known what they will do. */
   async #prepare(group: readonly Write[]): Promise<void> {
+    const startedAt = performance.now()
     for (const write of group) await write.prepare?.(this.#database)
     await this.#owner.decide(group)
+    this.#owner.slowOperations.noteSince(startedAt, 'checks', extentOf(group))
   }
 
   async #write(group: readonly Write[]): Promise<boolean> {
     const batch = this.#database.batch()
     const owners = fill(batch, group)
+    const startedAt = performance.now()
     try {
       await batch.write(group.some(({ sync }) => sync))
     } catch (error) {
@@ -129,6 +143,7 @@ export class CommitQueue {
       this.#owner.onWriteFailed(error as Error)
       return false
     }
+    this.#owner.slowOperations.noteSince(startedAt, 'batch', extentOf(group))
     for (const owner of owners) owner.onRecordCommitted()
     this.#owner.afterBatch(group)
     return true
@@ -146,6 +161,10 @@ export class CommitQueue {
     this.#waiting = new WriteGroup(waiting.writes)
     return group
   }
+}
+
+function extentOf(group: readonly Write[]): Extent {
+  return () => ({ count: group.length, bytes: group.reduce((sum, { bytes }) => sum + bytes, 0) })
 }
 
 function isWriting({ operations, owner }: Write): boolean {

@@ -2,6 +2,7 @@
 // first entry that is not, on another iterator as bytes.
 
 import type { Bytes } from '@partyd/shared'
+import type { SlowOperations } from '../slow-operations.js'
 import { boundSeek, type Range, rangeBehind } from './key-space.js'
 import { isPlainText, type TextGuess } from './text-guess.js'
 
@@ -41,6 +42,7 @@ export class DatabaseScan {
   readonly #open: OpenSource
   readonly #guess: TextGuess
   readonly #onClose: () => unknown
+  readonly #slowOperations: SlowOperations | undefined
   #format: 'utf8' | 'buffer'
   #source: ScanSource
   /** The last key read, if it was text. */
@@ -54,7 +56,14 @@ export class DatabaseScan {
    * @param guess whether it will find text.
    * @param onClose lets go of what `open` has used.
    */
-  constructor(options: ScanOptions, open: OpenSource, guess: TextGuess, onClose: () => unknown) {
+  constructor(
+    options: ScanOptions,
+    open: OpenSource,
+    guess: TextGuess,
+    onClose: () => unknown,
+    slowOperations?: SlowOperations
+  ) {
+    this.#slowOperations = slowOperations
     this.#options = options
     this.#open = open
     this.#guess = guess
@@ -86,10 +95,15 @@ export class DatabaseScan {
   }
 
   async #read(entriesMax: number): Promise<ScanStep> {
+    const startedAt = performance.now()
     const text = this.#format === 'utf8' ? await this.#readText(entriesMax) : undefined
     if (text === undefined) await this.#turnToBytes()
     const entries = text ?? (await this.#source.nextv(entriesMax))
-    return this.#describe(entries, entriesMax)
+    const step = this.#describe(entries, entriesMax)
+    this.#slowOperations?.noteSince(startedAt, 'scan', () => {
+      return { count: entries.length, bytes: step.bytes }
+    })
+    return step
   }
 
   /**

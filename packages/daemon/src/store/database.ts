@@ -4,6 +4,7 @@
 import type { Bytes, DatabaseOptions } from '@partyd/shared'
 import type { AbstractChainedBatch, AbstractSnapshot } from 'abstract-level'
 import { ClassicLevel } from 'classic-level'
+import type { SlowOperations } from '../slow-operations.js'
 import {
   DatabaseScan,
   type OpenSource,
@@ -87,6 +88,8 @@ export class Database {
     this.#valueGuess.onBytes()
     this.#scanGuess.onBytes()
   }
+  /** Told of what takes long, once there is somebody to tell. */
+  slowOperations: SlowOperations | undefined
   readonly #readNow: ReadSync
   readonly #readUncached: ReadSync
   /** The compactions that were asked for, one after the other. */
@@ -168,12 +171,18 @@ export class Database {
     return this.#level.get(key, { ...BUFFERS, fillCache, ...(snapshot && { snapshot }) })
   }
 
-  getMany(
+  async getMany(
     keys: Buffer[],
     fillCache: boolean,
     snapshot?: Snapshot
   ): Promise<(Buffer | undefined)[]> {
-    return this.#level.getMany(keys, { ...BUFFERS, fillCache, ...(snapshot && { snapshot }) })
+    const startedAt = performance.now()
+    const options = { ...BUFFERS, fillCache, ...(snapshot && { snapshot }) }
+    const values = await this.#level.getMany(keys, options)
+    this.slowOperations?.noteSince(startedAt, 'getMany', () => {
+      return { count: keys.length, bytes: lengthOf(keys) + lengthOf(values) }
+    })
+    return values
   }
 
   /** What is there now, for later reads. */
@@ -185,8 +194,14 @@ export class Database {
     return this.#level.has(key, { keyEncoding: 'buffer', fillCache, snapshot })
   }
 
-  hasMany(keys: Buffer[], fillCache: boolean, snapshot?: Snapshot): Promise<boolean[]> {
-    return this.#level.hasMany(keys, { keyEncoding: 'buffer', fillCache, snapshot })
+  async hasMany(keys: Buffer[], fillCache: boolean, snapshot?: Snapshot): Promise<boolean[]> {
+    const startedAt = performance.now()
+    const options = { keyEncoding: 'buffer', fillCache, snapshot } as const
+    const present = await this.#level.hasMany(keys, options)
+    this.slowOperations?.noteSince(startedAt, 'hasMany', () => {
+      return { count: keys.length, bytes: lengthOf(keys) }
+    })
+    return present
   }
 
   /**
@@ -197,7 +212,7 @@ export class Database {
     const snapshot = given ?? this.#level.snapshot()
     const open: OpenSource = (range, format) => this.#openSource(range, format, options, snapshot)
     const onClose = given === undefined ? () => snapshot.close() : () => {}
-    return new DatabaseScan(options, open, this.#scanGuess, onClose)
+    return new DatabaseScan(options, open, this.#scanGuess, onClose, this.slowOperations)
   }
 
   #openSource(
@@ -229,9 +244,15 @@ export class Database {
 
   /** One at a time: each keeps a thread of the pool from the reads for as long as it takes. */
   compactRange(start: Buffer, end: Buffer): Promise<void> {
-    const compaction = this.#compaction.then(() => this.#level.compactRange(start, end))
+    const compaction = this.#compaction.then(() => this.#compact(start, end))
     this.#compaction = compaction.catch(() => {}) // Whoever asked for it hears of the error.
     return compaction
+  }
+
+  async #compact(start: Buffer, end: Buffer): Promise<void> {
+    const startedAt = performance.now()
+    await this.#level.compactRange(start, end)
+    this.slowOperations?.noteSince(startedAt, 'compactRange', () => ({ count: 1, bytes: 0 }))
   }
 
   getProperty(property: string): string {
@@ -260,6 +281,10 @@ export class Database {
     }
     return undefined
   }
+}
+
+function lengthOf(list: readonly (Buffer | undefined)[]): number {
+  return list.reduce((sum, bytes) => sum + (bytes?.length ?? 0), 0)
 }
 
 /** The first key behind all keys that start with `prefix`, whose last byte is not 0xFF. */

@@ -3,6 +3,7 @@
 
 import { type Bytes, LIMITS } from '@partyd/shared'
 import type { AbstractSnapshot } from 'abstract-level'
+import type { SlowOperations } from '../slow-operations.js'
 import type { Database } from './database.js'
 
 /** A read waiting for the thread pool. */
@@ -28,6 +29,7 @@ const KEYS_NOW_MAX = 256
 
 export class ReadPath {
   readonly #database: Database
+  readonly #slowOperations: SlowOperations
   #queue: QueuedRead[] = []
   #spentMs = 0
   #pausedUntil = 0
@@ -38,8 +40,9 @@ export class ReadPath {
   /** Bytes to expect of a value: rises at once with a large one and falls slowly. */
   #valueBytes = 16 * 1024
 
-  constructor(database: Database) {
+  constructor(database: Database, slowOperations: SlowOperations) {
     this.#database = database
+    this.#slowOperations = slowOperations
     this.#hasTouchedDisk()
   }
 
@@ -127,11 +130,13 @@ export class ReadPath {
   #account(ms: number, count = 1): void {
     this.#spentMs += ms * count
     this.#readsSinceSlow += count
-    if (ms > SLOW_READ_MS) this.#onSlow()
+    if (ms > SLOW_READ_MS) this.#onSlow(ms * count, count)
     this.#scheduleTurn()
   }
 
-  #onSlow(): void {
+  #onSlow(ms: number, count: number): void {
+    const bytes = Math.round(this.#valueBytes)
+    this.#slowOperations.note(ms, 'get', () => ({ count, bytes: count * bytes }))
     const isUsual = this.#readsSinceSlow < SLOW_READS_APART
     if (this.#hasTouchedDisk() && isUsual) this.#pausedUntil = performance.now() + SLOW_PAUSE_MS
     this.#readsSinceSlow = 0

@@ -1,4 +1,4 @@
-// One question to a daemon on a connection of its own: ping, status or stop.
+// One question to a daemon on a connection of its own: ping, status, stop or configure.
 
 import type { Socket } from 'node:net'
 import { fromWireError } from '../errors.js'
@@ -8,9 +8,14 @@ import { KIND, parseObject, parseWireError } from './message.js'
 
 /**
  * @param socket on which a hello of mode `control` has been answered; it is closed afterwards.
+ * @param body what the question says, if anything.
  * @returns the answer; undefined when the daemon went away without one.
  */
-export function ask(socket: Socket, kind: number): Promise<Record<string, unknown> | undefined> {
+export function ask(
+  socket: Socket,
+  kind: number,
+  body?: object
+): Promise<Record<string, unknown> | undefined> {
   return new Promise((resolve, reject) => {
     const channel = new Channel(socket, {
       onFrame: (reader) => {
@@ -24,6 +29,7 @@ export function ask(socket: Socket, kind: number): Promise<Record<string, unknow
     })
     const writer = new FrameWriter()
     writer.begin(kind, 1)
+    if (body !== undefined) writer.tail(JSON.stringify(body))
     writer.end()
     channel.send(writer.chunk, writer.start, writer.position)
   })

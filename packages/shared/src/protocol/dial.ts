@@ -53,7 +53,8 @@ export function createHello(mode: HelloMode, version: string): Hello {
     version,
     features: [...FEATURES],
     mode,
-    nonce: randomBytes(8).toString('hex')
+    nonce: randomBytes(8).toString('hex'),
+    pid: process.pid
   }
 }
 

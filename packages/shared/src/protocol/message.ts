@@ -8,7 +8,14 @@ import type { DaemonMode } from '../rendezvous.js'
 export const PROTOCOL_VERSIONS: readonly [number, number] = [1, 1]
 
 /** Optional parts of the protocol that this code speaks. A peer uses only what both name. */
-export const FEATURES: readonly string[] = ['hasMany', 'snapshots', 'properties', 'atomic', 'watch']
+export const FEATURES: readonly string[] = [
+  'hasMany',
+  'snapshots',
+  'properties',
+  'atomic',
+  'watch',
+  'configure'
+]
 
 /** Kinds of frames. Below 0x80 a client sends them, from 0x80 on the daemon. */
 export const KIND = {
@@ -18,6 +25,7 @@ export const KIND = {
   status: 0x04,
   stop: 0x05,
   challenge: 0x06,
+  configure: 0x07,
 
   get: 0x10,
   getMany: 0x11,
@@ -69,6 +77,7 @@ export const OPERATION_NAMES: Readonly<Record<number, string>> = {
   [KIND.status]: 'info',
   [KIND.stop]: 'stop',
   [KIND.challenge]: 'hello',
+  [KIND.configure]: 'configure',
   [KIND.get]: 'get',
   [KIND.getMany]: 'getMany',
   [KIND.has]: 'has',
@@ -153,6 +162,8 @@ export interface Hello {
   nonce: string
   /** That the client knows the token, where the daemon has proven the same. */
   proof?: string
+  /** The client's process, for people who ask who is connected. */
+  pid?: number
   /** 128 random bits, in hexadecimal; one for each `open()`. */
   sessionId?: string
   /** Counts the connections of the session, from 1. */
@@ -183,6 +194,19 @@ export interface Welcome {
   /** Results other than plain success of the writes in (settledThrough, applied]: sequence number and code. */
   results: [sequence: number, code: number][]
 }
+
+/** What a daemon can be told to do otherwise while it runs. What is not there stays as it is. */
+export interface Configuration {
+  /** Least severe level to log. */
+  logLevel?: string
+  /** Milliseconds from which on an operation counts as slow; null for never. */
+  slowOperationsMs?: number | null
+  /** Milliseconds to stay without clients; null for ever. */
+  idleTimeoutMs?: number | null
+}
+
+/** Levels of the log, least severe first. */
+export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const
 
 /** Why a daemon says goodbye. */
 export type GoodbyeReason = 'idle' | 'stop' | 'signal' | 'terminal-lost' | 'failed-write'
@@ -261,6 +285,17 @@ export function parseWelcome(text: string): Welcome {
     results.every(isResult)
   if (!valid) throw new ProtocolError('A welcome lacks a field or has one of the wrong type')
   return value as unknown as Welcome
+}
+
+/** @throws ProtocolError when a field of the configuration is of the wrong type. */
+export function parseConfiguration(text: string): Configuration {
+  const value = parseObject(text, 'configuration')
+  const { logLevel, slowOperationsMs, idleTimeoutMs } = value
+  const valid =
+    (logLevel === undefined || (LOG_LEVELS as readonly unknown[]).includes(logLevel)) &&
+    [slowOperationsMs, idleTimeoutMs].every((ms) => ms === undefined || ms === null || isCount(ms))
+  if (!valid) throw new ProtocolError('A configuration has a field of the wrong type')
+  return value as unknown as Configuration
 }
 
 function isCount(value: unknown): value is number {

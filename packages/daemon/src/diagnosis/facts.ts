@@ -1,0 +1,173 @@
+// What can be seen of a location from outside, without touching anything in it: files, the kernel's
+// tables, and the daemon's own answers. What it means is in findings.ts.
+
+import {
+  type BigIntStats,
+  existsSync,
+  lstatSync,
+  readdirSync,
+  readFileSync,
+  statfsSync
+} from 'node:fs'
+import { dirname, join } from 'node:path'
+import {
+  currentPlatform,
+  defaultEndpoint,
+  type ExitRecord,
+  findEndpoint,
+  type Hold,
+  KIND,
+  locationFiles,
+  peekHold,
+  type Rendezvous,
+  readExitRecord,
+  readRendezvous
+} from '@partyd/shared'
+import { findLockOwner, type LockOwner } from '../commands/absence.js'
+import { askDaemon, type DaemonAnswer } from '../commands/ask-daemon.js'
+import type { DaemonStatus } from '../commands/daemon-status.js'
+import { isSuspended, serviceOf } from '../commands/process-table.js'
+import { describeFileSystem, type FileSystem } from '../file-system.js'
+
+/** What is at a path: its kind, its owner and who may use it. */
+export interface PathFacts {
+  readonly path: string
+  readonly kind: 'directory' | 'socket' | 'file' | 'missing' | 'unreadable'
+  readonly uid?: number
+  /** The permission bits. */
+  readonly mode?: number
+}
+
+/** How the daemon behaves towards somebody who asks. */
+export type DaemonFacts =
+  | { readonly state: 'running'; readonly status: DaemonStatus }
+  | { readonly state: 'not-running'; readonly reason: string }
+  | { readonly state: 'unresponsive' | 'refusing'; readonly reason: string }
+
+export interface LocationFacts {
+  readonly location: string
+  readonly directory: PathFacts
+  /** Whether LevelDB has made a database of it. */
+  readonly isDatabase: boolean
+  readonly freeBytes: number | undefined
+  readonly fileSystem: FileSystem
+  /** Whether LevelDB's lock file is there. */
+  readonly hasLock: boolean
+  readonly lockOwner: LockOwner | undefined
+  readonly isLockOwnerSuspended: boolean
+  readonly rendezvous: Rendezvous | undefined
+  readonly endpoint: PathFacts
+  /** Bytes of the path that the endpoint would have in the location. */
+  readonly endpointPathBytes: number
+  /** The directory of the endpoint, if it is not the location. */
+  readonly endpointDirectory: PathFacts | undefined
+  readonly daemon: DaemonFacts
+  /** The systemd service that ends the daemon with itself. */
+  readonly service: string | undefined
+  readonly lastExit: ExitRecord | undefined
+  readonly hold: Hold | undefined
+  /** A hold that is over and whose file is still there. */
+  readonly hasExpiredHold: boolean
+  /** Why clients start no daemon for now, and until when, in milliseconds since 1970. */
+  readonly startFailure: StartFailure | undefined
+  /** Private sockets that nobody will publish any more. */
+  readonly staleSockets: readonly string[]
+}
+
+export interface StartFailure {
+  readonly code: string
+  readonly message: string
+  readonly pauseUntil: number
+}
+
+/** @param location the real path of the directory. */
+export async function gatherFacts(location: string, timeoutMs: number): Promise<LocationFacts> {
+  const files = locationFiles(location)
+  const lockOwner = findLockOwner(location)
+  const daemon = await askForStatus(location, timeoutMs)
+  const endpoint = findEndpoint(location)
+  const pid = daemon.state === 'running' ? daemon.status.pid : lockOwner?.pid
+  const isElsewhere = process.platform !== 'win32' && dirname(endpoint) !== location
+  return {
+    location,
+    directory: lookAt(location),
+    isDatabase: existsSync(join(location, 'CURRENT')),
+    freeBytes: freeBytes(location),
+    fileSystem: describeFileSystem(location),
+    hasLock: existsSync(files.lock),
+    lockOwner,
+    isLockOwnerSuspended: lockOwner?.pid !== undefined && isSuspended(lockOwner.pid),
+    rendezvous: readRendezvous(location),
+    endpoint: lookAt(endpoint),
+    endpointPathBytes: Buffer.byteLength(join(location, 'partyd.sock')),
+    endpointDirectory: isElsewhere ? lookAt(dirname(endpoint)) : undefined,
+    daemon,
+    service: pid === undefined ? undefined : serviceOf(pid),
+    lastExit: readExitRecord(location),
+    hold: peekHold(location),
+    hasExpiredHold: existsSync(files.hold) && peekHold(location) === undefined,
+    startFailure: readStartFailure(files.failed),
+    staleSockets: findPrivateSockets(location)
+  }
+}
+
+async function askForStatus(location: string, timeoutMs: number | undefined): Promise<DaemonFacts> {
+  let found: DaemonAnswer
+  try {
+    found = await askDaemon(location, KIND.status, { timeoutMs })
+  } catch (error) {
+    return { state: 'refusing', reason: (error as Error).message }
+  }
+  if (found.status === 'unresponsive') return { state: found.status, reason: found.error.message }
+  if (found.status === 'not-running') return { state: found.status, reason: found.reason }
+  return { state: 'running', status: found.answer as unknown as DaemonStatus }
+}
+
+function lookAt(path: string): PathFacts {
+  let stat: BigIntStats | undefined
+  try {
+    stat = lstatSync(path, { bigint: true, throwIfNoEntry: false })
+  } catch {
+    return { path, kind: 'unreadable' }
+  }
+  if (stat === undefined) return { path, kind: 'missing' }
+  const kind = stat.isDirectory() ? 'directory' : stat.isSocket() ? 'socket' : 'file'
+  return { path, kind, uid: Number(stat.uid), mode: Number(stat.mode & 0o777n) }
+}
+
+function freeBytes(location: string): number | undefined {
+  try {
+    const { bavail, bsize } = statfsSync(location)
+    return bavail * bsize
+  } catch {
+    return undefined
+  }
+}
+
+/** What clients have left each other; see start-record.ts of the client. */
+function readStartFailure(path: string): StartFailure | undefined {
+  try {
+    const { error, pauseUntil } = JSON.parse(readFileSync(path, 'utf8')) as {
+      readonly error: { readonly code: string; readonly message: string }
+      readonly pauseUntil: number
+    }
+    return { code: error.code, message: error.message, pauseUntil }
+  } catch {
+    return undefined
+  }
+}
+
+function findPrivateSockets(location: string): string[] {
+  try {
+    return readdirSync(location)
+      .filter((name) => /^\.[px][0-9a-f]{8}$/.test(name))
+      .filter((name) => lookAt(join(location, name)).kind === 'socket')
+  } catch {
+    return []
+  }
+}
+
+/** Where the endpoint would be if nobody had said otherwise. */
+export function usualEndpoint(location: string): string {
+  return defaultEndpoint(location, currentPlatform())
+}
