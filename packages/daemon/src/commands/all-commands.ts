@@ -1,9 +1,12 @@
 // Every command there is, in the order of the help.
 
+import { backupCommand } from './backup.js'
 import type { Command } from './command.js'
 import { compactCommand } from './compact.js'
 import { countCommand } from './count.js'
+import { exportCommand } from './export.js'
 import { getCommand } from './get.js'
+import { importCommand } from './import.js'
 import { lsCommand } from './ls.js'
 import { destroyCommand, repairCommand } from './maintenance.js'
 import { delCommand, putCommand } from './put.js'
@@ -34,7 +37,14 @@ export const COMMAND_GROUPS: readonly CommandGroup[] = [
   },
   {
     heading: 'The database as a whole:',
-    commands: [compactCommand, repairCommand, destroyCommand]
+    commands: [
+      exportCommand,
+      importCommand,
+      backupCommand,
+      compactCommand,
+      repairCommand,
+      destroyCommand
+    ]
   },
   {
     heading: 'As a service of systemd or launchd:',
