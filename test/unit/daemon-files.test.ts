@@ -1,8 +1,9 @@
 // I6: the daemon's process opens no file of a location but its own, for closing a descriptor of LOCK
-// would drop the lock. Whoever needs another one has to name it here, and think.
+// would drop the lock. Whoever needs another one has to name it here, and think. A command is a process
+// of its own, but for `serve`: the others may open what they like, except a LOCK.
 
 import { readdirSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, it } from 'vitest'
 
@@ -39,16 +40,53 @@ function openers(source: string): string[] {
   })
 }
 
+/** Of commands, the one that is a daemon. */
+const SERVE = 'daemon/src/commands/serve.ts'
+
+function isOtherCommand(file: string): boolean {
+  return file.startsWith('daemon/src/commands/') && file !== SERVE
+}
+
+function sourceFiles(): string[] {
+  return ['daemon/src', 'shared/src'].flatMap((root) =>
+    (readdirSync(join(PACKAGES, root), { recursive: true }) as string[])
+      .filter((path) => path.endsWith('.ts'))
+      .map((path) => `${root}/${path.replaceAll('\\', '/')}`)
+  )
+}
+
+function read(file: string): string {
+  return readFileSync(join(PACKAGES, file), 'utf8')
+}
+
+/** The files that one loads, itself included, at once or later. */
+function loadedBy(file: string, found: Set<string> = new Set()): Set<string> {
+  if (found.has(file)) return found
+  found.add(file)
+  for (const [, path = ''] of read(file).matchAll(/(?:from |import\()'(\.[^']*)\.js'/g)) {
+    const loaded = resolve('/', dirname(file), `${path}.ts`).slice(1)
+    loadedBy(loaded, found)
+  }
+  return found
+}
+
 it('the daemon opens no file but those it is allowed to', () => {
   const found: Record<string, string[]> = {}
-  for (const root of ['daemon/src', 'shared/src']) {
-    const names = readdirSync(join(PACKAGES, root), { recursive: true }) as string[]
-    for (const name of names.filter((path) => path.endsWith('.ts'))) {
-      const source = readFileSync(join(PACKAGES, root, name), 'utf8')
-      expect(source, name).not.toMatch(/(require|import)\(['"](node:)?fs/)
-      const opening = openers(source)
-      if (opening.length > 0) found[`${root}/${name}`] = opening.sort()
-    }
+  for (const file of sourceFiles().filter((path) => !isOtherCommand(path))) {
+    const source = read(file)
+    expect(source, file).not.toMatch(/(require|import)\(['"](node:)?fs/)
+    const opening = openers(source)
+    if (opening.length > 0) found[file] = opening.sort()
   }
   expect(found).toEqual(ALLOWED)
+})
+
+it('the daemon loads no command, and no command but a daemon opens a LOCK', () => {
+  const daemon = loadedBy('daemon/src/daemon.ts')
+  expect(daemon).toContain('daemon/src/store/database.ts')
+  expect([...daemon].filter((file) => file.startsWith('daemon/src/commands/'))).toEqual([])
+  const served = [...loadedBy(SERVE)].filter(isOtherCommand)
+  expect(served.flatMap((file) => openers(read(file)))).toEqual([])
+  const commands = sourceFiles().filter(isOtherCommand)
+  expect(commands.filter((file) => /['"/`]LOCK['"`]/.test(read(file)))).toEqual([])
 })

@@ -1,10 +1,13 @@
 // Every command there is, in the order of the help.
 
+import { backupCommand } from './backup.js'
 import type { Command } from './command.js'
 import { compactCommand } from './compact.js'
 import { countCommand } from './count.js'
 import { doctorCommand } from './doctor.js'
+import { exportCommand } from './export.js'
 import { getCommand } from './get.js'
+import { importCommand } from './import.js'
 import { listCommand } from './list.js'
 import { logLevelCommand } from './log-level.js'
 import { logsCommand } from './logs.js'
@@ -50,7 +53,14 @@ export const COMMAND_GROUPS: readonly CommandGroup[] = [
   },
   {
     heading: 'The database as a whole:',
-    commands: [compactCommand, repairCommand, destroyCommand]
+    commands: [
+      exportCommand,
+      importCommand,
+      backupCommand,
+      compactCommand,
+      repairCommand,
+      destroyCommand
+    ]
   },
   {
     heading: 'As a service of systemd or launchd:',

@@ -1,6 +1,7 @@
 // The command line for people: reads what was typed, runs the command, ends with its code. The only
 // file that knows commander.
 
+import { setTimeout as sleep } from 'node:timers/promises'
 import {
   Argument,
   Command as Commander,
@@ -28,10 +29,19 @@ export async function runCommandLine(list: readonly string[]): Promise<never> {
   } catch (error) {
     exitCode = reportError(error, output)
   }
-  await new Promise<void>((resolve) => process.stdout.write('', () => resolve()))
+  await outputRead(exitCode)
   // A command that was interrupted has left work behind.
   process.exit(exitCode)
 }
+
+/** Resolves when all output is with whoever reads it; one who does not read keeps nobody who has given up. */
+async function outputRead(exitCode: number): Promise<void> {
+  const read = new Promise<void>((resolve) => process.stdout.write('', () => resolve()))
+  const hasGivenUp = exitCode === EXIT.interrupted || exitCode === EXIT.unresponsive
+  await (hasGivenUp ? Promise.race([read, sleep(GIVEN_UP_MS)]) : read)
+}
+
+const GIVEN_UP_MS = 500
 
 type OnDone = (exitCode: number) => void
 

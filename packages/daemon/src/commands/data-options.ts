@@ -13,7 +13,7 @@ import { type ByteRange, narrow } from './byte-range.js'
 import type { CommandInput, CommandOption } from './command.js'
 import { UsageError } from './failure.js'
 
-const SUBLEVEL: CommandOption = {
+export const SUBLEVEL: CommandOption = {
   flags: '--sublevel <name>',
   description: 'work on this sublevel; given again, on the one inside it',
   isRepeatable: true

@@ -3,7 +3,7 @@
 
 import { once } from 'node:events'
 import { inspect, styleText } from 'node:util'
-import { type Failure, SCHEMA } from './failure.js'
+import { EXIT, type Failure, SCHEMA } from './failure.js'
 
 export type Style = Parameters<typeof styleText>[0]
 
@@ -14,8 +14,8 @@ export class Output {
   constructor(json: boolean) {
     this.json = json
     // Whoever read us has read enough, as in `partyd ls . | head`.
-    process.stdout.on('error', endQuietly)
-    process.stderr.on('error', endQuietly)
+    process.stdout.on('error', endAfterOutput)
+    process.stderr.on('error', endAfterOutput)
   }
 
   /** Whether a person watches the results come. */
@@ -88,7 +88,11 @@ function toJson(object: object): string {
   return JSON.stringify(object)
 }
 
-function endQuietly(error: NodeJS.ErrnoException): void {
-  if (error.code !== 'EPIPE') throw error
-  process.exit(0)
+function endAfterOutput(error: NodeJS.ErrnoException): void {
+  if (error.code === 'EPIPE') process.exit(EXIT.ok)
+  // Standard error may be what has failed.
+  process.stderr.off('error', endAfterOutput)
+  process.stderr.on('error', () => {})
+  process.stderr.write(`LEVEL_IO_ERROR: Cannot write the output: ${error.message}\n`)
+  process.exit(EXIT.disk)
 }
