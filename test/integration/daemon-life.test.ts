@@ -408,7 +408,7 @@ describe('exit codes', () => {
   ])('2 for %s', async (_, args) => {
     const daemon = commands.start(args)
     expect(await daemon.ended).toEqual({ code: 2, signal: null })
-    expect(daemon.stderr).toMatch(/error:|partyd:/)
+    expect(daemon.stderr).toMatch(/^PARTYD_USAGE: /)
     expect(existsSync('/nowhere')).toBe(false)
   })
 
