@@ -9,7 +9,7 @@ import {
   quote,
   toEscaped,
   toField
-} from '../../packages/daemon/dist/commands/byte-encoding.js'
+} from '../../packages/daemon/dist/commands/data/byte-encoding.js'
 
 const bytes = fc.oneof(
   fc.uint8Array().map((array) => Buffer.from(array)),

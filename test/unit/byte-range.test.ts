@@ -6,7 +6,7 @@ import {
   type GivenBounds,
   narrow,
   prefixEnd
-} from '../../packages/daemon/dist/commands/byte-range.js'
+} from '../../packages/daemon/dist/commands/data/byte-range.js'
 
 /** Few different bytes, among them those at the ends, so that keys meet. */
 const bytes = fc

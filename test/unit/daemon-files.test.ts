@@ -12,8 +12,8 @@ const PACKAGES = fileURLToPath(new URL('../../packages', import.meta.url))
 /** What opens files, by the source file that may; the rest of `node:fs` does not. */
 const ALLOWED: Record<string, string[]> = {
   // Commands, which run in processes of their own: partyd.log, /proc, partyd.failed.json, a unit.
-  'daemon/src/commands/log-reader.ts': ['openSync'],
-  'daemon/src/commands/process-table.ts': ['readFileSync'],
+  'daemon/src/commands/process/log-reader.ts': ['openSync'],
+  'daemon/src/commands/process/process-table.ts': ['readFileSync'],
   'daemon/src/diagnosis/facts.ts': ['readFileSync'],
   // partyd.log, /proc/net/unix, partyd.hold, /proc/locks, package.json, partyd.json, partyd.exit.json,
   // partyd.token.
@@ -41,7 +41,7 @@ function openers(source: string): string[] {
 }
 
 /** Of commands, the one that is a daemon. */
-const SERVE = 'daemon/src/commands/serve.ts'
+const SERVE = 'daemon/src/commands/process/serve.ts'
 
 function isOtherCommand(file: string): boolean {
   return file.startsWith('daemon/src/commands/') && file !== SERVE

@@ -7,8 +7,8 @@ import {
   encodeEntry,
   encodeLongEntry,
   HEADER_LINE
-} from '../../packages/daemon/src/commands/export-format.js'
-import { readLineBlocks } from '../../packages/daemon/src/commands/line-blocks.js'
+} from '../../packages/daemon/src/commands/copy/export-format.js'
+import { readLineBlocks } from '../../packages/daemon/src/commands/copy/line-blocks.js'
 
 const HEADER = HEADER_LINE.trim()
 

@@ -1,30 +1,30 @@
 // Every command there is, in the order of the help.
 
-import { backupCommand } from './backup.js'
 import type { Command } from './command.js'
-import { compactCommand } from './compact.js'
-import { countCommand } from './count.js'
-import { doctorCommand } from './doctor.js'
-import { exportCommand } from './export.js'
-import { getCommand } from './get.js'
-import { importCommand } from './import.js'
-import { listCommand } from './list.js'
-import { logLevelCommand } from './log-level.js'
-import { logsCommand } from './logs.js'
-import { lsCommand } from './ls.js'
-import { destroyCommand, repairCommand } from './maintenance.js'
-import { delCommand, putCommand } from './put.js'
-import { serveCommand } from './serve.js'
+import { backupCommand } from './copy/backup.js'
+import { exportCommand } from './copy/export.js'
+import { importCommand } from './copy/import.js'
+import { compactCommand } from './data/compact.js'
+import { countCommand } from './data/count.js'
+import { getCommand } from './data/get.js'
+import { lsCommand } from './data/ls.js'
+import { delCommand, putCommand } from './data/put.js'
+import { watchCommand } from './data/watch.js'
+import { destroyCommand, repairCommand } from './maintenance/maintenance.js'
+import { doctorCommand } from './process/doctor.js'
+import { listCommand } from './process/list.js'
+import { logLevelCommand } from './process/log-level.js'
+import { logsCommand } from './process/logs.js'
+import { serveCommand } from './process/serve.js'
 import {
   serviceInstallCommand,
   servicePrintCommand,
   serviceStatusCommand,
   serviceUninstallCommand
-} from './service.js'
-import { restartCommand, startCommand } from './start.js'
-import { pingCommand, statusCommand } from './status.js'
-import { stopCommand } from './stop.js'
-import { watchCommand } from './watch.js'
+} from './process/service.js'
+import { restartCommand, startCommand } from './process/start.js'
+import { pingCommand, statusCommand } from './process/status.js'
+import { stopCommand } from './process/stop.js'
 
 export interface CommandGroup {
   readonly heading: string

@@ -23,10 +23,10 @@ import {
   readExitRecord,
   readRendezvous
 } from '@partyd/shared'
-import { findLockOwner, type LockOwner } from '../commands/absence.js'
-import { askDaemon, type DaemonAnswer } from '../commands/ask-daemon.js'
-import type { DaemonStatus } from '../commands/daemon-status.js'
-import { isSuspended, serviceOf } from '../commands/process-table.js'
+import { findLockOwner, type LockOwner } from '../commands/process/absence.js'
+import { askDaemon, type DaemonAnswer } from '../commands/process/ask-daemon.js'
+import type { DaemonStatus } from '../commands/process/daemon-status.js'
+import { isSuspended, serviceOf } from '../commands/process/process-table.js'
 import { describeFileSystem, type FileSystem } from '../file-system.js'
 
 /** What is at a path: its kind, its owner and who may use it. */

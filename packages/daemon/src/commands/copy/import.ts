@@ -1,0 +1,289 @@
+// `partyd import`: puts the entries of an export into a location, in batches, in the order they come.
+
+import { type FileHandle, open } from 'node:fs/promises'
+import { addAbortSignal, type Readable } from 'node:stream'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { isHidden } from '../../store/key-space.js'
+import { type Command, type CommandInput, LOCATION } from '../command.js'
+import { SUBLEVEL } from '../data/data-options.js'
+import { CommandError, EXIT, UsageError } from '../failure.js'
+import { Interrupted } from '../interruption.js'
+import { type ClientDatabase, withDatabase } from '../open-database.js'
+import type { Output } from '../output.js'
+import { type Entry, ExportReader, LineError } from './export-format.js'
+import { ImportBatches } from './import-batches.js'
+import { readLineBlocks } from './line-blocks.js'
+import { describeTally, showProgress } from './progress.js'
+import { openSublevel } from './snapshot-scan.js'
+
+const READ_BYTES = 1_048_576
+/** Wrong lines that a dry run tells of. */
+const WRONG_LINES_MAX = 20
+/** How long an import that is interrupted waits to hear what has been written. */
+const SETTLE_MS = 5_000
+
+export const importCommand: Command = {
+  name: 'import',
+  summary: 'put the entries of an export into a location, which is created if it does not exist',
+  arguments: [
+    LOCATION,
+    { name: 'file', description: 'where from; default: standard input', optional: true }
+  ],
+  options: [
+    { flags: '--dry-run', description: 'check every line and write nothing' },
+    {
+      flags: '--from-line <n>',
+      description: 'go on with an import that was interrupted, from the line that it has told',
+      parse: parseLineNumber,
+      default: 1
+    },
+    SUBLEVEL
+  ],
+  example: 'import ./data backup.ndjson --dry-run',
+  interruption: 'abort',
+  async run(input, output) {
+    const [, path] = input.arguments
+    const source = await Source.open(path, input.signal)
+    if (path === undefined && process.stdin.isTTY) output.note('Reading from standard input.')
+    return input.options['dryRun'] === true
+      ? checkOnly(source, input, output)
+      : importFrom(source, input, output)
+  }
+}
+
+function parseLineNumber(text: string): number {
+  if (!/^[1-9]\d*$/.test(text)) throw new TypeError('give the number of a line; the first is 1')
+  return Number(text)
+}
+
+/** What is read, line by line. */
+class Source {
+  readonly #stream: Readable
+  /** 0 if it is not known. */
+  readonly #size: number
+  #bytesRead = 0
+  /** Of the line read last. */
+  line = 0
+  /** Whether that is the last one, and without an end. */
+  isCut = false
+
+  private constructor(stream: Readable, size: number, signal: AbortSignal) {
+    this.#stream = addAbortSignal(signal, stream)
+    this.#size = size
+  }
+
+  /** @throws UsageError when it cannot be read. */
+  static async open(path: string | undefined, signal: AbortSignal): Promise<Source> {
+    if (path === undefined) return new Source(process.stdin, 0, signal)
+    let file: FileHandle
+    try {
+      file = await open(path)
+      if ((await file.stat()).isDirectory()) throw new Error('it is a directory')
+    } catch (error) {
+      throw new UsageError(`cannot read ${path}: ${(error as Error).message}`)
+    }
+    const { size } = await file.stat()
+    return new Source(file.createReadStream({ highWaterMark: READ_BYTES }), size, signal)
+  }
+
+  get bytesRead(): number {
+    return this.#bytesRead
+  }
+
+  get fraction(): number | undefined {
+    return this.#size === 0 ? undefined : this.#bytesRead / this.#size
+  }
+
+  /** Runs `use` on each line; undefined is one that is no text. */
+  async forEachLine(use: (line: string | undefined) => Promise<void> | undefined): Promise<void> {
+    for await (const { lines, bytesRead, isCut } of readLineBlocks(this.#stream)) {
+      this.isCut = isCut
+      for (const line of lines) {
+        this.line++
+        const isBusy = use(line)
+        if (isBusy !== undefined) await isBusy
+      }
+      this.#bytesRead = bytesRead
+    }
+  }
+}
+
+/** What the lines have to be, and what the options ask of them. */
+function createReader(source: Source, options: CommandInput['options']): LineChecks {
+  return new LineChecks(source, options['fromLine'] as number, options['sublevel'] === undefined)
+}
+
+class LineChecks {
+  readonly #source: Source
+  readonly #reader: ExportReader
+  readonly #keysAreWhole: boolean
+
+  constructor(source: Source, fromLine: number, keysAreWhole: boolean) {
+    this.#source = source
+    this.#reader = new ExportReader(fromLine)
+    this.#keysAreWhole = keysAreWhole
+  }
+
+  /** @returns the entry of the line, if it has one that is to be put. @throws LineError */
+  read(text: string | undefined): Entry | undefined {
+    const entry = this.#reader.read(text, this.#source.line, this.#source.isCut)
+    if (entry === undefined || typeof entry[0] === 'string') return entry
+    if (this.#keysAreWhole && isHidden(entry[0])) {
+      throw new LineError('the key lies in the range that partyd keeps for itself')
+    }
+    return entry
+  }
+
+  /** Whether the last line has come. */
+  get isComplete(): boolean {
+    return this.#reader.isComplete
+  }
+}
+
+async function checkOnly(source: Source, input: CommandInput, output: Output): Promise<number> {
+  const startedAt = performance.now()
+  const checks = createReader(source, input.options)
+  const tally = { entries: 0, bytes: 0 }
+  const wrong: { readonly line: number; readonly reason: string }[] = []
+  let wrongLines = 0
+  const progress = await showProgress(output, 'checking', tally, async () => source.fraction)
+  const check = (text: string | undefined): undefined => {
+    try {
+      if (checks.read(text) !== undefined) tally.entries++
+    } catch (error) {
+      if (!(error instanceof LineError)) throw error
+      wrongLines++
+      if (wrong.length < WRONG_LINES_MAX) wrong.push({ line: source.line, reason: error.message })
+    }
+    tally.bytes = source.bytesRead
+  }
+  try {
+    await source.forEachLine(check)
+  } catch (error) {
+    throw input.signal.aborted ? input.signal.reason : error
+  } finally {
+    progress.stop()
+  }
+  tally.bytes = source.bytesRead
+  const { isComplete } = checks
+  for (const { line, reason } of wrong) output.note(`line ${line}: ${reason}`)
+  if (wrongLines > wrong.length) output.note(`and ${wrongLines - wrong.length} more`)
+  if (!isComplete) output.note(TRUNCATED)
+  const ms = Math.round(performance.now() - startedAt)
+  output.print(
+    { dryRun: true, ...tally, ms, isComplete, wrongLines, wrong },
+    `checked ${describeTally(tally, ms)}; ${wrongLines} wrong lines; nothing was written`
+  )
+  return wrongLines === 0 && isComplete ? EXIT.ok : EXIT.no
+}
+
+const TRUNCATED = 'The last line, with the count, is missing: the export was cut off.'
+
+async function importFrom(source: Source, input: CommandInput, output: Output): Promise<undefined> {
+  const startedAt = performance.now()
+  const [directory = '', path] = input.arguments
+  const { fromLine, sublevel } = input.options as { fromLine: number; sublevel?: readonly string[] }
+  let batches: ImportBatches | undefined
+  try {
+    await withDatabase(directory, input, { createIfMissing: true }, async (database) => {
+      const target = openSublevel(database, sublevel ?? [])
+      batches = new ImportBatches(target, fromLine - 1)
+      await importLines(source, input, batches, output)
+      await settleOnDisk(database)
+    })
+  } catch (error) {
+    await Promise.race([
+      batches?.settle().catch(() => {}),
+      sleep(SETTLE_MS, undefined, { ref: false })
+    ])
+    const place = describePlace(
+      batches,
+      fromLine,
+      `${directory}${path === undefined ? '' : ` ${path}`}`
+    )
+    throw explain(error as Error, source, input, output, place, batches)
+  }
+  const ms = Math.round(performance.now() - startedAt)
+  const tally = { entries: batches?.written.entries ?? 0, bytes: source.bytesRead }
+  output.print({ ...tally, ms }, `imported ${describeTally(tally, ms)}`)
+}
+
+async function importLines(
+  source: Source,
+  { options, signal }: CommandInput,
+  batches: ImportBatches,
+  output: Output
+): Promise<void> {
+  const checks = createReader(source, options)
+  const tally = { entries: 0, bytes: 0 }
+  const progress = await showProgress(output, 'importing', tally, async () => {
+    tally.entries = batches.written.entries
+    tally.bytes = source.bytesRead
+    return source.fraction
+  })
+  try {
+    await source.forEachLine((text) => {
+      signal.throwIfAborted()
+      const entry = checks.read(text)
+      return entry && batches.add(entry[0], entry[1], source.line)
+    })
+    await batches.finish()
+  } finally {
+    progress.stop()
+  }
+  if (checks.isComplete) return
+  const hint =
+    'All entries that it has are in the database. Get the rest of it, and import it again.'
+  throw new CommandError('PARTYD_TRUNCATED', TRUNCATED, hint)
+}
+
+/**
+ * A write that waits for the disk is not enough: LevelDB does not sync the log that it has left for a
+ * new one while it makes a table of its entries. Compacting a range waits for that, be it empty.
+ */
+async function settleOnDisk(database: ClientDatabase): Promise<void> {
+  const nothing = Buffer.alloc(1)
+  await database.compactRange(nothing, nothing)
+}
+
+interface Place {
+  /** The next line to import. */
+  readonly nextLine: number
+  readonly text: string
+}
+
+function describePlace(
+  batches: ImportBatches | undefined,
+  fromLine: number,
+  command: string
+): Place {
+  const nextLine = (batches?.written.line ?? 0) + 1
+  if (nextLine <= fromLine) return { nextLine: fromLine, text: 'Nothing was written.' }
+  return {
+    nextLine,
+    text: `The lines before ${nextLine} are in the database. To go on: partyd import ${command} --from-line ${nextLine}. To begin anew does no harm, either.`
+  }
+}
+
+/** What ended it, and how far it had come. */
+function explain(
+  error: Error,
+  source: Source,
+  { signal }: CommandInput,
+  output: Output,
+  { text, nextLine }: Place,
+  batches: ImportBatches | undefined
+): Error {
+  const reason = signal.aborted ? (signal.reason as Error) : error
+  if (reason instanceof Interrupted) {
+    const entries = batches?.written.entries ?? 0
+    if (output.json) output.print({ interrupted: true, entries, nextLine }, '')
+    output.note(`Interrupted. ${text}`)
+    return reason
+  }
+  if (reason instanceof LineError) {
+    return new CommandError('PARTYD_INVALID_INPUT', `line ${source.line}: ${reason.message}`, text)
+  }
+  if (reason instanceof CommandError || reason instanceof UsageError) return reason
+  return Object.assign(reason, { hint: text })
+}

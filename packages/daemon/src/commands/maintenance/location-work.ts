@@ -1,0 +1,248 @@
+// What `destroy` and `repair` do to the files of a location: each stops the daemon that is there and
+// holds off everybody until it is done.
+
+import { existsSync, lstatSync, readdirSync, realpathSync, rmdirSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import {
+  ask,
+  createHello,
+  type DialFailure,
+  describeHold,
+  dial,
+  findEndpoint,
+  findHold,
+  findLockHolder,
+  type Hold,
+  isDaemonProcess,
+  KIND,
+  LevelError,
+  type LockHolder,
+  PartyError,
+  readRendezvous,
+  removeHold,
+  restoreHold,
+  TIMES,
+  takeHold,
+  writeHold
+} from '@partyd/shared'
+import { lockedError, openError } from '../../claim.js'
+import { PACKAGE_VERSION } from '../../package-version.js'
+import { StartError } from '../../start-error.js'
+import { Database } from '../../store/database.js'
+
+/** Removes LevelDB's files, partyd's, and the directory if it is empty then. Without one it does nothing. */
+export async function destroy(directory: string): Promise<void> {
+  if (!existsSync(directory)) return
+  const location = findLocation(directory)
+  const endpoint = findEndpoint(location)
+  const hold = new WorkHold(location, 'destroy')
+  try {
+    await locationFree(location)
+    await work(location, Database.destroy)
+    removeOwnFiles(location, endpoint)
+  } catch (error) {
+    hold.release()
+    throw error
+  }
+  hold.end()
+  removeDirectory(location)
+}
+
+/** Puts the database together from what can be read. */
+export async function repair(directory: string): Promise<void> {
+  const location = findLocation(directory)
+  const hold = new WorkHold(location, 'repair')
+  try {
+    await locationFree(location)
+    await assertUnlocked(location)
+    await work(location, Database.repair)
+  } finally {
+    hold.release()
+  }
+}
+
+function findLocation(directory: string): string {
+  try {
+    const location = realpathSync.native(directory)
+    readdirSync(location)
+    process.title = `partyd ${location}`
+    return location
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException
+    const isForbidden = code === 'EACCES' || code === 'EPERM'
+    const details = { path: directory, pid: process.pid, cause: error }
+    throw new StartError(
+      isForbidden ? 'disk' : 'usage',
+      isForbidden
+        ? new PartyError(
+            'PARTYD_PERMISSION',
+            `This user may not use ${directory}: ${message}.`,
+            details
+          )
+        : new LevelError('LEVEL_IO_ERROR', `There is no database directory: ${message}`, details)
+    )
+  }
+}
+
+async function work(location: string, run: (location: string) => Promise<void>): Promise<void> {
+  try {
+    await run(location)
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException
+    // Whoever got it since we looked is no partyd: those see the hold.
+    if (code === 'LEVEL_LOCKED' || findLockHolder(location) !== undefined)
+      throw lockedError(location)
+    throw openError(location, code ?? 'LEVEL_IO_ERROR', message)
+  }
+}
+
+/** Where the kernel's table cannot be read, only LevelDB can tell, and only by opening the database. */
+async function assertUnlocked(location: string): Promise<void> {
+  if (process.platform === 'linux') return
+  try {
+    await (await Database.open(location, { createIfMissing: false })).close()
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'LEVEL_LOCKED') throw lockedError(location)
+  }
+}
+
+/** A hold that is renewed for as long as the work takes. */
+class WorkHold {
+  readonly #location: string
+  /** Somebody had stopped the location to be left alone: that goes on afterwards. */
+  readonly #before: Hold | undefined
+  readonly #timer: NodeJS.Timeout
+
+  /** @throws StartError when somebody else is working on the location. */
+  constructor(location: string, reason: 'destroy' | 'repair') {
+    this.#location = location
+    this.#before = findHold(location)
+    if (this.#before?.reason === 'stop') removeHold(location)
+    if (!takeOrFail(location, reason)) throw heldError(location)
+    this.#timer = setInterval(() => this.#renew(reason), TIMES.holdRenew)
+  }
+
+  #renew(reason: 'destroy' | 'repair'): void {
+    try {
+      writeHold(this.#location, reason, TIMES.hold)
+    } catch {
+      // A full disk, for example. The work goes on, and the hold for as long as it was taken.
+    }
+  }
+
+  /** The location is there to be used again. */
+  release(): void {
+    this.end()
+    if (this.#before !== undefined && this.#before.until > Date.now()) {
+      restoreHold(this.#location, this.#before)
+    }
+  }
+
+  end(): void {
+    clearInterval(this.#timer)
+    removeHold(this.#location)
+  }
+}
+
+/**
+ * Stops the daemon, if there is one, and resolves when LevelDB's lock has been free for long enough
+ * that nobody can be about to take it who had not seen the hold.
+ * @throws StartError when somebody else has the lock, or the daemon does not answer.
+ */
+async function locationFree(location: string): Promise<void> {
+  const startedAt = performance.now()
+  let freeSince: number | undefined
+  for (;;) {
+    await stopDaemon(location)
+    const holder = findLockHolder(location)
+    const now = performance.now()
+    if (holder === undefined) {
+      freeSince ??= now
+      if (now - freeSince >= TIMES.holdSettle) return
+    } else {
+      freeSince = undefined
+      const isLate = now - startedAt >= TIMES.lockOfDaemon
+      if (isLate || !isDaemon(location, holder)) throw lockedError(location)
+    }
+    await sleep(TIMES.lockPollFirst)
+  }
+}
+
+/** One that is starting, or closing the database, can be waited for. */
+function isDaemon(location: string, { pid }: LockHolder): boolean {
+  return pid === undefined || pid === readRendezvous(location)?.pid || isDaemonProcess(pid)
+}
+
+async function stopDaemon(location: string): Promise<void> {
+  const signal = AbortSignal.timeout(TIMES.connect)
+  for (;;) {
+    const endpoint = findEndpoint(location)
+    const result = await dial(location, endpoint, createHello('control', PACKAGE_VERSION), signal)
+    if (result.status === 'absent') return
+    if (result.status === 'welcome') {
+      await ask(result.socket, KIND.stop)
+      return
+    }
+    const isHopeless = result.status === 'forbidden' || result.status === 'refused'
+    if (isHopeless || signal.aborted) throw cannotStop(location, endpoint, result)
+    await sleep(TIMES.lockPollFirst)
+  }
+}
+
+function cannotStop(
+  location: string,
+  endpoint: string,
+  { status, cause }: DialFailure
+): StartError {
+  const code = status === 'forbidden' ? 'PARTYD_PERMISSION' : 'PARTYD_UNRESPONSIVE'
+  const pid = readRendezvous(location)?.pid ?? findLockHolder(location)?.pid
+  const who = pid === undefined ? 'the daemon' : `the daemon (pid ${pid})`
+  const message = `Cannot stop ${who} of ${location}: ${cause.message}. Resume or stop that process first.`
+  const details = { path: location, pid, endpoint, cause }
+  return new StartError('alreadyRunning', new PartyError(code, message, details))
+}
+
+function takeOrFail(location: string, reason: 'destroy' | 'repair'): boolean {
+  try {
+    return takeHold(location, reason, TIMES.hold)
+  } catch (error) {
+    throw openError(location, 'LEVEL_IO_ERROR', (error as Error).message)
+  }
+}
+
+function heldError(location: string): StartError {
+  const hold = findHold(location)
+  const reason = hold === undefined ? 'somebody else was just working on it' : describeHold(hold)
+  const message = `Cannot work on ${location}: ${reason}. Wait for it.`
+  const details = { path: location, pid: hold?.pid }
+  return new StartError('locked', new LevelError('LEVEL_LOCKED', message, details))
+}
+
+/** What partyd keeps in a location, but for the hold: sockets, records, logs, and leftovers of each. */
+const OWN_FILES =
+  /^(partyd\.(sock|json|json\.tmp|log|log\.\d+|token|token\.tmp|exit\.json|failed\.json|failed\.json\.\d+|hold\.\d+|spawn\.lock)|\.[px][0-9a-f]{8})$/
+/** Where LevelDB's repair puts what it could not use. */
+const LOST = /^(CURRENT|MANIFEST-\d+|\d+\.(log|ldb|sst|dbtmp))$/
+
+/** @param endpoint which may lie elsewhere; nobody serves it any more. */
+function removeOwnFiles(location: string, endpoint: string): void {
+  if (lstatSync(endpoint, { bigint: true, throwIfNoEntry: false })?.isSocket()) rmSync(endpoint)
+  for (const name of readdirSync(location)) {
+    if (OWN_FILES.test(name)) rmSync(join(location, name), { recursive: true, force: true })
+  }
+  const lost = join(location, 'lost')
+  if (!existsSync(lost)) return
+  for (const name of readdirSync(lost)) if (LOST.test(name)) rmSync(join(lost, name))
+  removeDirectory(lost)
+}
+
+/** Unless something else is in it: another program's files, or a client that has come since. */
+function removeDirectory(path: string): void {
+  try {
+    rmdirSync(path)
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code !== 'ENOTEMPTY' && code !== 'EEXIST' && code !== 'ENOENT') throw error
+  }
+}
