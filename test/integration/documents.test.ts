@@ -89,13 +89,13 @@ function runShell({ before, text }: CodeBlock, folder: string, where: string): P
   )
 }
 
-/** A daemon in the foreground: starts it, waits until it serves, and interrupts it. */
+/** A daemon in the foreground: starts it, waits until it serves, perhaps in another's place, and interrupts it. */
 function untilServing(line: string): string {
   const match = /^(?:npx )?(partyd .*?) *# .*until Ctrl-C/.exec(line)
   if (match === null) return line
   const location = /\S*[./]\S*/.exec(match[1] as string)?.[0]
   return `${match[1]} & daemon=$!
-    until partyd status ${location}; do kill -0 $daemon; sleep 0.1; done
+    until partyd status ${location} --json | grep -q foreground; do kill -0 $daemon; sleep 0.1; done
     kill -INT $daemon; wait $daemon`
 }
 
