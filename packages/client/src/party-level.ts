@@ -1,23 +1,11 @@
 // The database as users know it: abstract-level's API, each operation one frame on the connection.
 
-import {
-  type Bytes,
-  CLEAR_FLAGS,
-  type FrameWriter,
-  KIND,
-  LIMITS,
-  NO_LIMIT,
-  PartyError,
-  READ_FLAGS,
-  stopDaemon,
-  WRITE_FLAGS
-} from '@partyd/shared'
+import { type Bytes, KIND, stopDaemon } from '@partyd/shared'
 import {
   type AbstractBatchOperation,
   type AbstractClearOptions,
   AbstractLevel,
   type AbstractOpenOptions,
-  type AbstractSnapshot,
   type AbstractSublevelOptions
 } from 'abstract-level'
 import {
@@ -35,11 +23,22 @@ import type { AnyDatabase } from './encoded.js'
 import { PartyIterator, type IteratorOptions as RawIteratorOptions } from './iterator.js'
 import { type MaintenanceOptions, maintain } from './maintenance.js'
 import { OpenFailure } from './open-failure.js'
+import {
+  type EncodedOperation,
+  type ReadOptions,
+  type WriteOptions,
+  writeBatch,
+  writeClear,
+  writeDel,
+  writeFlags,
+  writePut,
+  writeRead,
+  writeReads
+} from './operation-frames.js'
 import { resolveOptions } from './options.js'
 import { PACKAGE_VERSION } from './package-version.js'
 import { PartySublevel } from './party-sublevel.js'
 import { approximateSize, compactRange, getInfo, getProperty } from './properties.js'
-import { pickRange, type Range, writeRange } from './range.js'
 import type { Decoder } from './request.js'
 import type { Requests } from './requests.js'
 import type { RootDatabase } from './root-database.js'
@@ -78,25 +77,9 @@ import { Watch } from './watch.js'
 /** Said although the manifest's type does not know it: a socket is asynchronous. */
 const NOT_SUPPORTED = { getSync: false }
 
-/** Options of a read as abstract-level hands them to an implementation. */
-interface ReadOptions {
-  readonly valueEncoding?: string
-  readonly fillCache?: boolean
-  readonly snapshot?: AbstractSnapshot
-}
-
 interface Encoder<K> {
   encode(value: K): Bytes
 }
-
-interface WriteOptions {
-  readonly sync?: boolean | undefined
-}
-
-/** An operation of a batch with its key and value encoded. */
-type EncodedOperation =
-  | { readonly type: 'put'; readonly key: Bytes; readonly value: Bytes }
-  | { readonly type: 'del'; readonly key: Bytes }
 
 /**
  * A LevelDB database that any number of processes can open at the same location.
@@ -245,9 +228,7 @@ export class PartyLevel<KDefault = string, VDefault = string> extends AbstractLe
   _get(key: Bytes, options: ReadOptions): Promise<Value | undefined> {
     const requests = this.#connected()
     const lease = useLease(options.snapshot, requests)
-    const frame = requests.begin(KIND.get)
-    writeReadFlags(frame, options, lease)
-    frame.tail(key)
+    writeRead(requests, KIND.get, key, options, lease)
     return read<Value | undefined>(
       requests,
       options.valueEncoding === 'utf8' ? decodeText : decodeBuffer,
@@ -259,7 +240,7 @@ export class PartyLevel<KDefault = string, VDefault = string> extends AbstractLe
   _getMany(keys: readonly Bytes[], options: ReadOptions): Promise<(Value | undefined)[]> {
     const requests = this.#connected()
     const lease = useLease(options.snapshot, requests)
-    writeKeys(requests, KIND.getMany, keys, options, lease)
+    writeReads(requests, KIND.getMany, keys, options, lease)
     return read<(Value | undefined)[]>(
       requests,
       options.valueEncoding === 'utf8' ? decodeTexts : decodeBuffers,
@@ -271,9 +252,7 @@ export class PartyLevel<KDefault = string, VDefault = string> extends AbstractLe
   async _has(key: Bytes, options: ReadOptions): Promise<boolean> {
     const requests = this.#connected()
     const lease = useLease(options.snapshot, requests)
-    const frame = requests.begin(KIND.has)
-    writeReadFlags(frame, options, lease)
-    frame.tail(key)
+    writeRead(requests, KIND.has, key, options, lease)
     const [isPresent] = await read(requests, decodePresence, lease)
     return isPresent === true
   }
@@ -282,7 +261,7 @@ export class PartyLevel<KDefault = string, VDefault = string> extends AbstractLe
   _hasMany(keys: readonly Bytes[], options: ReadOptions): Promise<boolean[]> {
     const requests = this.#connected()
     const lease = useLease(options.snapshot, requests)
-    writeKeys(requests, KIND.hasMany, keys, options, lease)
+    writeReads(requests, KIND.hasMany, keys, options, lease)
     return read(requests, decodePresence, lease)
   }
 
@@ -302,19 +281,14 @@ export class PartyLevel<KDefault = string, VDefault = string> extends AbstractLe
   /** @internal */
   _put(key: Bytes, value: Bytes, options: WriteOptions): Promise<void> {
     const requests = this.#connected()
-    const frame = requests.begin(KIND.put)
-    frame.uint8(writeFlags(options, this.#sync))
-    frame.bytes(key)
-    frame.tail(value)
+    writePut(requests, writeFlags(options, this.#sync), key, value)
     return requests.request(decodeDone)
   }
 
   /** @internal */
   _del(key: Bytes, options: WriteOptions): Promise<void> {
     const requests = this.#connected()
-    const frame = requests.begin(KIND.del)
-    frame.uint8(writeFlags(options, this.#sync))
-    frame.tail(key)
+    writeDel(requests, writeFlags(options, this.#sync), key)
     return requests.request(decodeDone)
   }
 
@@ -324,27 +298,16 @@ export class PartyLevel<KDefault = string, VDefault = string> extends AbstractLe
     options: WriteOptions
   ): Promise<void> {
     const requests = this.#connected()
-    const frame = requests.begin(KIND.batch)
-    frame.uint8(writeFlags(options, this.#sync))
-    frame.uint32(operations.length)
-    for (const operation of operations as readonly EncodedOperation[]) {
-      frame.uint8(operation.type === 'put' ? 1 : 0)
-      frame.bytes(operation.key)
-      if (operation.type === 'put') frame.bytes(operation.value)
-    }
+    const encoded = operations as readonly EncodedOperation[]
+    writeBatch(requests, writeFlags(options, this.#sync), encoded)
     return requests.request(decodeDone)
   }
 
   /** @internal */
   _clear(options: AbstractClearOptions<Bytes>): Promise<void> {
-    const { reverse, limit = -1 } = options
     const requests = this.#connected()
     const lease = useLease(options.snapshot, requests)
-    const frame = requests.begin(KIND.clear)
-    frame.uint8((reverse ? CLEAR_FLAGS.reverse : 0) | (lease ? CLEAR_FLAGS.snapshot : 0))
-    if (lease !== undefined) frame.uint32(lease.number)
-    frame.uint53(limit < 0 ? NO_LIMIT : limit)
-    writeRange(frame, pickRange(options as Range))
+    writeClear(requests, options, lease)
     // A write, and so not tied to the link: a daemon that goes on with it says how far it had come.
     const cleared = requests.request(decodeDone)
     return lease === undefined ? cleared : lease.settle(cleared)
@@ -468,17 +431,6 @@ export interface PartyLevel<KDefault, VDefault> extends PartyOperations<KDefault
   ): Sublevel<this, K, V>
 }
 
-function writeReadFlags(
-  frame: FrameWriter,
-  { fillCache }: ReadOptions,
-  lease: SnapshotLease | undefined
-): void {
-  const flags = fillCache === false ? READ_FLAGS.noFillCache : 0
-  if (lease === undefined) return frame.uint8(flags)
-  frame.uint8(flags | READ_FLAGS.snapshot)
-  frame.uint32(lease.number)
-}
-
 /** Sends the read just begun. */
 function read<T>(
   requests: Requests,
@@ -486,30 +438,4 @@ function read<T>(
   lease: SnapshotLease | undefined
 ): Promise<T> {
   return lease === undefined ? requests.request(decode) : lease.read(decode)
-}
-
-/** @param byDefault what holds for a write that does not say; the daemon's default, if nothing does. */
-function writeFlags(options: WriteOptions, byDefault: true | undefined): number {
-  const sync = options.sync ?? byDefault
-  if (sync === undefined) return 0
-  return sync ? WRITE_FLAGS.sync : WRITE_FLAGS.noSync
-}
-
-function writeKeys(
-  requests: Requests,
-  kind: number,
-  keys: readonly Bytes[],
-  options: ReadOptions,
-  lease: SnapshotLease | undefined
-): void {
-  if (keys.length > LIMITS.keysMax) {
-    throw new PartyError(
-      'PARTYD_TOO_LARGE',
-      `${keys.length} keys are more than the ${LIMITS.keysMax} allowed at a time. Ask for fewer.`
-    )
-  }
-  const frame = requests.begin(kind)
-  writeReadFlags(frame, options, lease)
-  frame.uint32(keys.length)
-  for (const key of keys) frame.bytes(key)
 }
