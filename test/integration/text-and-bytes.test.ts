@@ -106,3 +106,87 @@ describe.each([{ retry: true }, { retry: false }])('text and bytes, with %o,', (
     expect(await db.get('d')).toBe(Buffer.from([0xff, 0x00, 0xfe]).toString())
   })
 })
+
+describe('text that is put and got without options', () => {
+  it('goes through encodings of the same name', async () => {
+    const location = locations.create()
+    const shouting = {
+      name: 'utf8',
+      format: 'utf8',
+      encode: (text: string) => text.toUpperCase(),
+      decode: (text: string) => text.toLowerCase()
+    } as const
+    const db = clients.open(location, { keyEncoding: shouting, valueEncoding: shouting })
+    await db.put('key', 'value')
+    expect(await db.get('key')).toBe('value')
+    const plain = clients.open(location)
+    expect(await plain.get('KEY')).toBe('VALUE')
+  })
+
+  it('is what hooks make of it, and is told of', async () => {
+    const db = clients.open(locations.create())
+    await db.open()
+    const written: string[] = []
+    db.on('write', (operations) => {
+      for (const { type, key } of operations) written.push(`${type} ${String(key)}`)
+    })
+    await db.put('seen', '1')
+    db.hooks.prewrite.add((_operation, batch) => {
+      batch.add({ type: 'put', key: 'added', value: '2' })
+    })
+    await db.put('hooked', '3')
+    expect(written).toEqual(['put seen', 'put hooked', 'put added'])
+    expect(await db.getMany(['seen', 'hooked', 'added'])).toEqual(['1', '3', '2'])
+  })
+
+  it('is batched with operations that are not so simple', async () => {
+    const db = clients.open(locations.create())
+    await db.open()
+    const written: string[] = []
+    await db.batch([{ type: 'put', key: 'gone', value: '0' }])
+    db.on('write', (operations) => {
+      for (const { type, key } of operations) written.push(`${type} ${String(key)}`)
+    })
+    await db.batch([
+      { type: 'put', key: 'a', value: '1' },
+      { type: 'del', key: 'gone' }
+    ])
+    expect(written).toEqual(['put a', 'del gone'])
+    db.removeAllListeners('write')
+    await db.batch([
+      { type: 'put', key: 'b', value: '2' },
+      { type: 'put', key: 'c', value: { n: 3 } as never, valueEncoding: 'json' },
+      { type: 'put', key: 'd', value: '4', sublevel: db.sublevel('s') as never }
+    ])
+    const all = await db.iterator().all()
+    expect(all).toEqual([
+      ['!s!d', '4'],
+      ['a', '1'],
+      ['b', '2'],
+      ['c', '{"n":3}']
+    ])
+    await db.batch([])
+    const holes = new Array(1) as []
+    await expect(db.batch(holes)).rejects.toThrow('Key cannot be')
+    await expect(db.batch([{ type: 'put', key: 'a' } as never])).rejects.toThrow('Value cannot be')
+    await expect(db.batch([{ type: 'move', key: 'a', value: 'b' } as never])).rejects.toThrow(
+      'type property'
+    )
+    await expect(db.batch(undefined as never)).rejects.toThrow('must be an array')
+    await db.batch().put('chained', '5').write()
+    expect(await db.get('chained')).toBe('5')
+  })
+
+  it('fails as a rejection, and waits until the database is open', async () => {
+    const db = clients.open(locations.create())
+    const put = db.put('key', 'value')
+    expect(await db.get('key')).toBe('value')
+    await put
+    await expect(db.put('k'.repeat(2 ** 28), 'value')).rejects.toThrow('larger than')
+    await expect(db.get(undefined as never)).rejects.toThrow('Key cannot be')
+    await expect(db.put('key', undefined as never)).rejects.toThrow('Value cannot be')
+    await db.close()
+    await expect(db.get('key')).rejects.toThrow('not open')
+    await expect(db.put('key', 'value')).rejects.toThrow('not open')
+  })
+})

@@ -1,19 +1,19 @@
 import { LIMITS } from '@partyd/shared'
 import { describe, expect, it } from 'vitest'
-import { type Scan, ScanQueue } from '../../packages/daemon/dist/store/scan-queue.js'
+import { type Scan, ScanQueue, type ScanTurn } from '../../packages/daemon/dist/store/scan-queue.js'
 
 /** A scan whose one step ends when it is told to. */
 class Step implements Scan {
   readonly stepBytes: number
-  isAlone: (() => boolean) | undefined
+  turn: ScanTurn | undefined
   end: () => void = () => {}
 
   constructor(stepBytes: number) {
     this.stepBytes = stepBytes
   }
 
-  async step(isAlone: () => boolean): Promise<boolean> {
-    this.isAlone = isAlone
+  async step(turn: ScanTurn): Promise<boolean> {
+    this.turn = turn
     await new Promise<void>((resolve) => {
       this.end = resolve
     })
@@ -21,14 +21,14 @@ class Step implements Scan {
   }
 }
 
-function start(sizes: readonly number[]): Step[] {
-  const queue = new ScanQueue()
+function start(sizes: readonly number[], hasReaders: () => boolean = () => false): Step[] {
+  const queue = new ScanQueue(hasReaders)
   const steps = sizes.map((bytes) => new Step(bytes))
   for (const step of steps) queue.add(step)
   return steps
 }
 
-const isRunning = ({ isAlone }: Step): boolean => isAlone !== undefined
+const isRunning = ({ turn }: Step): boolean => turn !== undefined
 
 describe('a queue of scans', () => {
   it('runs one large step at a time, in turn', async () => {
@@ -45,9 +45,26 @@ describe('a queue of scans', () => {
 
   it('tells a scan whether it is alone', async () => {
     const [first, second] = start([1, 1]) as [Step, Step]
-    expect(first.isAlone?.()).toBe(false)
+    expect(first.turn?.isAlone).toBe(false)
+    expect(first.turn?.stepBytes).toBe(LIMITS.scanStepBytes)
     second.end()
     await new Promise(setImmediate)
-    expect(first.isAlone?.()).toBe(true)
+    expect(first.turn?.isAlone).toBe(true)
+    expect(first.turn?.stepBytes).toBe(LIMITS.scanDemandBytesMax)
+  })
+
+  it('has even a scan that is alone do little in one go while others read by key', () => {
+    let hasReaders = true
+    const [only] = start([1], () => hasReaders) as [Step]
+    expect(only.turn).toMatchObject({
+      isAlone: true,
+      stepBytes: LIMITS.scanStepBesideReadsBytes,
+      answerBytes: LIMITS.scanAnswerBesideReadsBytes
+    })
+    hasReaders = false
+    expect(only.turn).toMatchObject({
+      stepBytes: LIMITS.scanDemandBytesMax,
+      answerBytes: LIMITS.scanDemandBytesMax
+    })
   })
 })

@@ -54,7 +54,7 @@ export function encodeRange(
   { gt, gte, lt, lte }: WatchRange<unknown>,
   encoding: Encoding
 ): Range {
-  const range: { -readonly [Bound in keyof Range]: Range[Bound] } = {}
+  const range: Range = {}
   if (gte !== undefined) range.gte = prefixed(database, gte, encoding)
   else if (gt !== undefined) range.gt = prefixed(database, gt, encoding)
   if (lte !== undefined) range.lte = prefixed(database, lte, encoding)

@@ -1,12 +1,19 @@
 // An iterator over the socket: asks for entries in chunks, one ahead of the reader, and with
 // `retry` opens itself again on the next daemon right behind the last entry delivered.
 
-import { type Bytes, ITERATOR_FLAGS, KIND, type LevelError, LIMITS } from '@partyd/shared'
+import {
+  type Bytes,
+  ITERATOR_FLAGS,
+  KIND,
+  type LevelError,
+  LIMITS,
+  rangeBehind
+} from '@partyd/shared'
 import { AbstractIterator, type AbstractIteratorOptions, type AbstractLevel } from 'abstract-level'
 import { abortable } from './abortable.js'
 import { decodeDone, type Value } from './answers.js'
 import { EntryChunk, type EntryFormat } from './entry-chunk.js'
-import { pickRange, type Range, rangeBehind, rangeFrom, writeRange } from './range.js'
+import { pickRange, type Range, rangeFrom, writeRange } from './range.js'
 import type { Decoder, IteratorLink } from './request.js'
 import type { Requests } from './requests.js'
 import { findLease, type SnapshotLease } from './snapshot.js'

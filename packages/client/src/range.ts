@@ -1,15 +1,10 @@
 // Ranges on the client's side: encoding them into a frame, and narrowing one to where a seek or a
 // resumed scan has to start.
 
-import { type Bytes, type FrameWriter, RANGE_FLAGS } from '@partyd/shared'
+import { type Bytes, type FrameWriter, type Range as KeyRange, RANGE_FLAGS } from '@partyd/shared'
 
 /** Bounds in the encoding format the API gave. */
-export interface Range {
-  readonly gt?: Bytes
-  readonly gte?: Bytes
-  readonly lt?: Bytes
-  readonly lte?: Bytes
-}
+export type Range = KeyRange<Bytes>
 
 /** The bounds among the options of an iterator or a clear, and nothing else. */
 export function pickRange({ gt, gte, lt, lte }: Range): Range {
@@ -32,16 +27,6 @@ export function writeRange(frame: FrameWriter, { gt, gte, lt, lte }: Range): voi
   if (gte !== undefined) frame.bytes(gte)
   if (lt !== undefined) frame.bytes(lt)
   if (lte !== undefined) frame.bytes(lte)
-}
-
-/** What is left of a range behind `key`, in the direction of travel. */
-export function rangeBehind(range: Range, key: Bytes, reverse: boolean): Range {
-  if (reverse) {
-    const { lte, ...rest } = range
-    return { ...rest, lt: key }
-  }
-  const { gte, ...rest } = range
-  return { ...rest, gt: key }
 }
 
 /** What is left of a range from `target` on, in the direction of travel; undefined if `target` is not in it. */

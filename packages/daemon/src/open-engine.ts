@@ -52,7 +52,7 @@ export async function openEngine(
   const sessions = new SessionRegistry(records, commitQueue, () =>
     owner.onGeneration(records.generation)
   )
-  const scanQueue = new ScanQueue()
+  const scanQueue = new ScanQueue(() => readPath.isInUse)
   const { syncByDefault } = owner
   return { database, commitQueue, readPath, scanQueue, watchHub, sessions, counters, syncByDefault }
 }

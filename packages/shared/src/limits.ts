@@ -35,6 +35,10 @@ export const LIMITS = {
   scanStepBytes: 16_384,
   /** What one step reads otherwise: about a millisecond of the thread pool, and another of the event loop. */
   scanStepAloneBytes: 131_072,
+  /** What a step of a scan that is alone reads while there are reads by key: a quarter of a millisecond each. */
+  scanStepBesideReadsBytes: 32_768,
+  /** What such a scan answers in one frame: encoding it keeps the reads waiting, too. */
+  scanAnswerBesideReadsBytes: 65_536,
   /** What clients ask a scan to answer in one frame, unless told otherwise. */
   scanChunkBytes: 65_536,
   /** What they ask for once a scan has turned out to be long: the way there and back costs as much as 100 entries. */

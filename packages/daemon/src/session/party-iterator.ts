@@ -4,7 +4,7 @@
 import { FRAME_HEADER_BYTES, LIMITS } from '@partyd/shared'
 import type { Database, Snapshot } from '../store/database.js'
 import type { DatabaseScan, Entry, ScanOptions, ScanStep } from '../store/database-scan.js'
-import type { Scan, ScanQueue } from '../store/scan-queue.js'
+import type { Scan, ScanQueue, ScanTurn } from '../store/scan-queue.js'
 
 /** What an iterator reads, and what of it is sent. */
 export interface IteratorOptions extends ScanOptions {
@@ -124,7 +124,7 @@ export class PartyIterator implements Scan {
   }
 
   /** Carries out one demand, and the seeks before it. */
-  async step(isAlone: () => boolean): Promise<boolean> {
+  async step(turn: ScanTurn): Promise<boolean> {
     const scan = this.#scan as DatabaseScan
     const command = this.#commands.shift()
     if (command?.kind === 'seek') {
@@ -132,7 +132,7 @@ export class PartyIterator implements Scan {
       this.#ended = false
       this.#heldBack = undefined
     } else if (command !== undefined) {
-      await this.#answer(scan, command.id, command.bytes, command.count, isAlone)
+      await this.#answer(scan, command.id, command.bytes, command.count, turn)
     }
     if (this.#isClosed) {
       await scan.close()
@@ -152,11 +152,11 @@ export class PartyIterator implements Scan {
     id: number,
     bytes: number,
     count: number,
-    isAlone: () => boolean
+    turn: ScanTurn
   ): Promise<void> {
     let answer: Entries | Error
     try {
-      const entries = await this.#read(scan, bytes, count, isAlone)
+      const entries = await this.#read(scan, Math.min(bytes, turn.answerBytes), count, turn)
       answer = { entries, ended: this.#ended && this.#heldBack === undefined }
     } catch (error) {
       answer = error as Error
@@ -191,7 +191,7 @@ export class PartyIterator implements Scan {
     scan: DatabaseScan,
     bytesMax: number,
     countMax: number,
-    isAlone: () => boolean
+    turn: ScanTurn
   ): Promise<readonly Entry[]> {
     const entries: Entry[] = []
     let bytes = 0
@@ -202,22 +202,22 @@ export class PartyIterator implements Scan {
     }
     // Half a demand is answer enough: the rest of it would cost another way to the thread pool.
     while (!this.#ended && entries.length < countMax && bytes * 2 < bytesMax) {
-      const wanted = this.#stepEntries(bytesMax - bytes, countMax - entries.length, isAlone())
+      const wanted = this.#stepEntries(bytesMax - bytes, countMax - entries.length, turn)
       const step = await this.#step(scan, wanted, entries.length > 0)
       if (step === undefined) break
       bytes += this.#take(step, entries)
-      if (!isAlone() || this.#isClosed) break
-      if (step.entries.length >= LONG_STEP_ENTRIES) scan.readAhead(LIMITS.scanStepEntries)
+      if (!turn.isAlone || this.#isClosed) break
+      if (step.entries.length < LONG_STEP_ENTRIES) continue
+      scan.readAhead(this.#stepEntries(turn.stepBytes, LIMITS.scanStepEntries, turn))
     }
     // Only the last one can be that large. It fits a frame, but not together with others.
     if (entries.length > 1 && bytes > ENTRIES_BYTES_MAX) this.#heldBack = entries.pop()
     return entries
   }
 
-  /** How many entries to read at once, for so many bytes. Fewer while other scans wait. */
-  #stepEntries(bytesMax: number, countMax: number, isAlone: boolean): number {
-    const bytes = isAlone ? bytesMax : Math.min(bytesMax, LIMITS.scanStepBytes)
-    const count = Math.ceil(bytes / this.#entryBytes)
+  /** How many entries to read at once, for so many bytes. */
+  #stepEntries(bytesMax: number, countMax: number, { stepBytes }: ScanTurn): number {
+    const count = Math.ceil(Math.min(bytesMax, stepBytes) / this.#entryBytes)
     return Math.min(count, countMax, LIMITS.scanStepEntries)
   }
 

@@ -1,9 +1,9 @@
 // A LevelDB iterator that is read step by step: as text while what it finds is text, and from the
 // first entry that is not, on another iterator as bytes.
 
-import type { Bytes } from '@partyd/shared'
+import { type Bytes, rangeBehind } from '@partyd/shared'
 import type { SlowOperations } from '../slow-operations.js'
-import { boundSeek, type Range, rangeBehind } from './key-space.js'
+import { boundSeek, type Range } from './key-space.js'
 import { isPlainText, type TextGuess } from './text-guess.js'
 
 /** How to scan a range. Keys are always read: they tell how far a scan has come. */
@@ -129,7 +129,7 @@ export class DatabaseScan {
     const { range, reverse } = this.#options
     this.#format = 'buffer'
     const isFresh = this.#lastKey === undefined
-    const rest = isFresh ? range : rangeBehind(Buffer.from(this.#lastKey ?? ''), range, reverse)
+    const rest = isFresh ? range : rangeBehind(range, Buffer.from(this.#lastKey ?? ''), reverse)
     this.#source = this.#open(rest, 'buffer')
     if (this.#target !== undefined) this.#seek(this.#target)
   }

@@ -1,6 +1,8 @@
 // Which keys are the user's and which are partyd's own. Every read, range and write goes through
 // here, so that what partyd keeps in the database is hidden by one bound and never by a filter.
 
+import type { Range as KeyRange } from '@partyd/shared'
+
 /**
  * Keys from here to the end of the key space are partyd's. Sixteen bytes 0xFF never occur in UTF-8,
  * so only a binary key can collide, and such a key is refused.
@@ -10,13 +12,8 @@ export const HIDDEN_PREFIX: Buffer = Buffer.alloc(16, 0xff)
 /** Behind the prefix, what partyd itself writes. Anything else there belongs to somebody else. */
 export const HIDDEN_TAG: Buffer = Buffer.from('partyd', 'latin1')
 
-/** Bounds of a range, in LevelDB's byte order. As in abstract-level, `gte` and `lte` win over `gt` and `lt`. */
-export interface Range {
-  gt?: Buffer
-  gte?: Buffer
-  lt?: Buffer
-  lte?: Buffer
-}
+/** Bounds of a range, in LevelDB's byte order. */
+export type Range = KeyRange<Buffer>
 
 export function isHidden(key: Uint8Array): boolean {
   if (key.length < HIDDEN_PREFIX.length || key[0] !== 0xff) return false
@@ -64,13 +61,3 @@ export function boundSeek(target: Buffer, { lt, lte }: Range = {}): Buffer {
 
 /** Out of every range that {@link boundRange} returns. */
 const BEYOND_HIDDEN_PREFIX: Buffer = Buffer.alloc(HIDDEN_PREFIX.length + 1, 0xff)
-
-/** What is left of a range behind `last`, in the direction of travel. */
-export function rangeBehind(last: Buffer, range: Range, reverse: boolean): Range {
-  if (reverse) {
-    const { lte, ...rest } = range
-    return { ...rest, lt: last }
-  }
-  const { gte, ...rest } = range
-  return { ...rest, gt: last }
-}

@@ -22,6 +22,8 @@ const SLOW_READ_MS = 1
 const SLOW_READS_APART = 32
 /** After reads that came from the disk the next ones will too: so long the thread pool reads them. */
 const SLOW_PAUSE_MS = 1000
+/** How long after a read by key another one is likely: those who read one after another wait for each answer. */
+const IN_USE_MS = 20
 /** Keys of one getMany: enough to share its cost, few enough to spread over the pool's threads. */
 const GROUP_KEYS = 64
 /** Keys of a getMany that may be read on the spot: cached ones take less than the turn's budget. */
@@ -37,6 +39,8 @@ export class ReadPath {
   /** Page faults and reads that went to the disk, at the last look. */
   #diskWaits = 0
   #turnScheduled = false
+  /** The end of the last turn that had reads. */
+  #lastReadAt = Number.NEGATIVE_INFINITY
   /** Bytes to expect of a value: rises at once with a large one and falls slowly. */
   #valueBytes = 16 * 1024
 
@@ -54,6 +58,11 @@ export class ReadPath {
   /** Whether what is read comes from memory, as far as can be told. */
   get isQuick(): boolean {
     return this.#pausedUntil === 0
+  }
+
+  /** Whether somebody has read by key a moment ago, and so may be about to read again. */
+  get isInUse(): boolean {
+    return performance.now() - this.#lastReadAt < IN_USE_MS
   }
 
   /** How many values may be read at a time without holding more than `bytes` of them. */
@@ -159,7 +168,8 @@ export class ReadPath {
   readonly #endTurn = (): void => {
     this.#turnScheduled = false
     this.#spentMs = 0
-    if (this.#pausedUntil !== 0 && performance.now() > this.#pausedUntil) this.#pausedUntil = 0
+    this.#lastReadAt = performance.now()
+    if (this.#lastReadAt > this.#pausedUntil) this.#pausedUntil = 0
     this.dispatch()
   }
 

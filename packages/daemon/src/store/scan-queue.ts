@@ -3,33 +3,62 @@
 
 import { LIMITS } from '@partyd/shared'
 
+/** What a scan may do in its turn, as things are when it asks: before each step. */
+export interface ScanTurn {
+  /** Whether no other scan waits or reads, so that this one may go on to its next step. */
+  readonly isAlone: boolean
+  /** Bytes that one step may read, as far as its iterator reads so many. */
+  readonly stepBytes: number
+  /** Bytes that one answer may hold. */
+  readonly answerBytes: number
+}
+
 /** A scan with entries to read. */
 export interface Scan {
   /** Bytes that its next step will read, as far as can be told. */
   readonly stepBytes: number
   /**
    * Reads once. Never rejects: an error is the scan's own to report.
-   * @param isAlone whether no other scan waits or reads, so that this one may answer more at once.
    * @returns whether it wants another turn.
    */
-  step(isAlone: () => boolean): Promise<boolean>
+  step(turn: ScanTurn): Promise<boolean>
 }
 
 /** Steps at a time: the thread pool has four threads, and one is left to reads by key and to writes. */
 const STEPS_MAX = 3
 
-export class ScanQueue {
+export class ScanQueue implements ScanTurn {
+  readonly #hasReaders: () => boolean
   readonly #waiting: Scan[] = []
   #running = 0
   #runningBytes = 0
+
+  /**
+   * @param hasReaders whether there are reads by key, which wait for whatever a scan does in one go:
+   * converting what a step has read, and encoding an answer.
+   */
+  constructor(hasReaders: () => boolean) {
+    this.#hasReaders = hasReaders
+  }
+
+  get isAlone(): boolean {
+    return this.#waiting.length === 0 && this.#running === 1
+  }
+
+  get stepBytes(): number {
+    if (!this.isAlone) return LIMITS.scanStepBytes
+    return this.#hasReaders() ? LIMITS.scanStepBesideReadsBytes : LIMITS.scanDemandBytesMax
+  }
+
+  get answerBytes(): number {
+    return this.#hasReaders() ? LIMITS.scanAnswerBesideReadsBytes : LIMITS.scanDemandBytesMax
+  }
 
   /** Gives the scan its turn, and further ones for as long as it wants. */
   add(scan: Scan): void {
     this.#waiting.push(scan)
     this.#admit()
   }
-
-  readonly #isAlone = (): boolean => this.#waiting.length === 0 && this.#running === 1
 
   #admit(): void {
     for (let next = this.#waiting[0]; next !== undefined; next = this.#waiting[0]) {
@@ -48,7 +77,7 @@ export class ScanQueue {
     const bytes = scan.stepBytes
     this.#running++
     this.#runningBytes += bytes
-    const wantsMore = await scan.step(this.#isAlone)
+    const wantsMore = await scan.step(this)
     this.#running--
     this.#runningBytes -= bytes
     if (wantsMore) this.#waiting.push(scan)

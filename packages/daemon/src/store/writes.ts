@@ -1,9 +1,9 @@
 // The kinds of writes that the commit queue carries: a list of puts and dels, and a clear.
 
-import { type Bytes, LIMITS, PartyError, RESULT } from '@partyd/shared'
+import { type Bytes, LIMITS, PartyError, RESULT, rangeBehind } from '@partyd/shared'
 import type { RecordOwner, Write } from './commit-queue.js'
 import type { Batch, Database, Snapshot } from './database.js'
-import { type Range, rangeBehind } from './key-space.js'
+import type { Range } from './key-space.js'
 import { explainSnapshot } from './lost-snapshot.js'
 import type { ClearProgress } from './session-records.js'
 import { toBuffer } from './text-guess.js'
@@ -131,7 +131,7 @@ export class ClearWrite implements Write {
     this.sync = options.sync
     this.#place = place
     this.#onCommitted = onCommitted
-    this.#range = progress === undefined ? range : rangeBehind(progress.cursor, range, reverse)
+    this.#range = progress === undefined ? range : rangeBehind(range, progress.cursor, reverse)
     this.#remaining = progress?.remaining ?? limit
     this.#cursor = progress?.cursor
   }
@@ -207,7 +207,7 @@ export class ClearWrite implements Write {
       return undefined
     }
     this.#cursor = cursor
-    this.#range = rangeBehind(cursor, this.#range, this.#options.reverse)
+    this.#range = rangeBehind(this.#range, cursor, this.#options.reverse)
     return this
   }
 
