@@ -1,12 +1,14 @@
 import { defineConfig } from 'vitest/config'
 import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
-/** The files of the conformance group take minutes each: begun last, they would run alone. */
+/** Short files that take long: by their size they would be begun last, and run alone in the end. */
+const LONG =
+  /\/conformance\/|\/fault\/(idle-exit|linearizability|soak|stop-and-connect|update)|\/integration\/(packaging|seed-page)/
+
 class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     const sorted = await super.sort(files)
-    const rank = ({ moduleId }: TestSpecification): number =>
-      moduleId.includes('/conformance/') ? 0 : 1
+    const rank = ({ moduleId }: TestSpecification): number => (LONG.test(moduleId) ? 0 : 1)
     return sorted.sort((left, right) => rank(left) - rank(right))
   }
 }
@@ -19,7 +21,8 @@ export default defineConfig({
     server: { deps: { inline: ['interface-datastore-tests'] } },
     // Processes, not threads: POSIX locks belong to a process.
     pool: 'forks',
-    maxWorkers: 2,
+    // One more than the cores CI has: much of the time is spent waiting for what takes its time.
+    maxWorkers: 3,
     reporters: ['default', './test/harness/group-times.ts'],
     sequence: { sequencer: LongestFirst },
     testTimeout: 60_000,

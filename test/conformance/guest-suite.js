@@ -1,17 +1,17 @@
 // Runs abstract-level 1's test suite, the one that many-level is tested with, on guests from
 // `connectGuest`. A program, because tape reports by way of its exit. Prints TAP.
 //
-//   node guest-suite.js <directory for the locations>
+//   node guest-suite.js <directory for the locations> <new or reused>
 
 import { createRequire } from 'node:module'
 import { connectGuest } from '@partyd/client/many-level'
 import test from 'tape'
 import { SuiteDatabases } from './suite-databases.js'
 
-const [, , root] = process.argv
+const [, , root, locations] = process.argv
 const require = createRequire(import.meta.url)
 const suite = createRequire(require.resolve('many-level'))('abstract-level/test')
-const databases = new SuiteDatabases(root)
+const databases = new SuiteDatabases(root, locations)
 
 /**
  * many-level: "Cannot reopen many-level database after close()". Its own run of this suite gets by
@@ -43,15 +43,17 @@ const READING_WITHOUT_KEYS = ['value-only iterator']
 
 const skipped = new Set([...REOPENING, ...READING_WITHOUT_KEYS])
 
+const watched = databases.watch(test)
+
 /** Skips each of them once: sublevels, which the suite turns to afterwards, have no such limits. */
 function testUnlessSkipped(name, ...rest) {
-  return test(name, { skip: skipped.delete(name) }, ...rest)
+  return watched(name, { skip: skipped.delete(name) }, ...rest)
 }
 
 suite({
   test: Object.assign(testUnlessSkipped, test),
   factory: (options) =>
-    databases.create((location) => connectGuest(location, { ...options, idleTimeoutMs: 200 }))
+    databases.create((location) => connectGuest(location, { ...options, ...databases.options }))
 })
 
 test('the suite has every test that is skipped', (t) => {

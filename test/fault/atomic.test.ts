@@ -4,24 +4,15 @@ import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { KIND, RESULT, type Welcome } from '@partyd/shared'
-import { afterEach, describe, expect, it } from 'vitest'
-import { Clients } from '../harness/clients.js'
-import { DaemonCommands } from '../harness/daemon-command.js'
+import { describe, expect, it } from 'vitest'
 import { killDaemon } from '../harness/kill-daemon.js'
 import { expectToEnd, killWhile } from '../harness/kill-while.js'
-import { Locations } from '../harness/locations.js'
 import { countWrites, mortalEnv, mortalSpawn } from '../harness/mortal-daemon.js'
 import { Random } from '../harness/random.js'
 import { encodeFrame, type Frame, RawClient } from '../harness/raw-client.js'
+import { setUp } from '../harness/set-up.js'
 
-const clients = new Clients()
-const commands = new DaemonCommands()
-const locations = new Locations()
-afterEach(async () => {
-  await clients.end()
-  await commands.reap()
-  await locations.reap()
-})
+const { clients, commands, locations } = setUp()
 
 /** A daemon that a test starts, because a raw client cannot. */
 async function serve(location: string, env: NodeJS.ProcessEnv = {}): Promise<void> {

@@ -3,19 +3,14 @@
 // test/integration/failover.test.ts.
 
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterEach, describe, expect, it } from 'vitest'
-import { Clients } from '../harness/clients.js'
-import { isAlive, Locations, until } from '../harness/locations.js'
+import { describe, expect, it } from 'vitest'
+import { isAlive, until } from '../harness/locations.js'
 import { now, Oracle } from '../harness/oracle.js'
 import { Random } from '../harness/random.js'
+import { setUp } from '../harness/set-up.js'
 import { measureSlowness } from '../harness/slowness.js'
 
-const clients = new Clients()
-const locations = new Locations()
-afterEach(async () => {
-  await clients.end()
-  await locations.reap()
-})
+const { clients, locations } = setUp()
 
 /**
  * Several clients that put one entry after the other until SIGUSR2, and the times between which

@@ -15,18 +15,13 @@ import {
 import { join } from 'node:path'
 import { PartyLevel } from '@partyd/client'
 import { locationFiles } from '@partyd/shared'
-import { afterEach, describe, expect, it } from 'vitest'
-import { Clients } from '../harness/clients.js'
-import { isAlive, Locations, publishedPid, until } from '../harness/locations.js'
+import { describe, expect, it } from 'vitest'
+import { isAlive, publishedPid, until } from '../harness/locations.js'
 import { now, Oracle } from '../harness/oracle.js'
+import { setUp } from '../harness/set-up.js'
 import { measureSlowness } from '../harness/slowness.js'
 
-const clients = new Clients()
-const locations = new Locations()
-afterEach(async () => {
-  await clients.end()
-  await locations.reap()
-})
+const { clients, locations } = setUp()
 
 /** How soon the fence, which looks every 5 s, must have seen what is wrong. */
 const FENCE_MS = 5_000 + 1_000 * measureSlowness()

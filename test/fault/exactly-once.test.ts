@@ -17,24 +17,15 @@ import {
   RESULT,
   type Welcome
 } from '@partyd/shared'
-import { afterEach, describe, expect, it } from 'vitest'
-import { Clients } from '../harness/clients.js'
-import { DaemonCommands } from '../harness/daemon-command.js'
+import { describe, expect, it } from 'vitest'
 import { readWithClassicLevel } from '../harness/foreign-process.js'
-import { isAlive, Locations, publishedPid, until } from '../harness/locations.js'
+import { isAlive, publishedPid, until } from '../harness/locations.js'
 import { countWrites, mortalEnv, mortalSpawn } from '../harness/mortal-daemon.js'
 import { Random } from '../harness/random.js'
 import { decodeObject, encodeFrame, encodeHello, RawClient } from '../harness/raw-client.js'
+import { setUp } from '../harness/set-up.js'
 
-const clients = new Clients()
-const commands = new DaemonCommands()
-const locations = new Locations()
-
-afterEach(async () => {
-  await clients.end()
-  await commands.reap()
-  await locations.reap()
-})
+const { clients, commands, locations } = setUp()
 
 const reservedKey = Buffer.alloc(16, 0xff)
 

@@ -4,7 +4,7 @@
 import { readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { locationFiles } from '@partyd/shared'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterAll, describe, expect, it } from 'vitest'
 import { Clients } from '../harness/clients.js'
 import { isAlive, Locations, publishedPid, until } from '../harness/locations.js'
 import { now, Oracle } from '../harness/oracle.js'
@@ -12,7 +12,7 @@ import { measureSlowness } from '../harness/slowness.js'
 
 const clients = new Clients()
 const locations = new Locations()
-afterEach(async () => {
+afterAll(async () => {
   await clients.end()
   await locations.reap()
 })
@@ -20,7 +20,8 @@ afterEach(async () => {
 /** How soon the fence, which looks every 5 s, must have seen what is wrong. */
 const FENCE_MS = 5_000 + 1_000 * measureSlowness()
 
-describe('a daemon that has lost LevelDB’s lock', () => {
+// Side by side: they take their time, and hardly any processor.
+describe.concurrent('a daemon that has lost LevelDB’s lock', () => {
   // 20
   it('ends itself, and the next one serves', async () => {
     const oracle = new Oracle(locations.create())

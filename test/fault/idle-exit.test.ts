@@ -7,18 +7,13 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { PartyLevel } from '@partyd/client'
 import { locationFiles } from '@partyd/shared'
-import { afterEach, describe, expect, it } from 'vitest'
-import { Clients } from '../harness/clients.js'
-import { Locations, publishedPid } from '../harness/locations.js'
+import { describe, expect, it } from 'vitest'
+import { publishedPid } from '../harness/locations.js'
 import { now, Oracle } from '../harness/oracle.js'
 import { Random } from '../harness/random.js'
+import { setUp } from '../harness/set-up.js'
 
-const clients = new Clients()
-const locations = new Locations()
-afterEach(async () => {
-  await clients.end()
-  await locations.reap()
-})
+const { clients, locations } = setUp()
 
 /** How often daemons of the location that had begun to leave have stayed, by their log. */
 function countCancelled(location: string): number {

@@ -134,7 +134,7 @@ describe('eight processes and a daemon that is killed at any moment', () => {
   it('see one order of all operations', { timeout: 240_000 }, async () => {
     const { history, kills } = await load({
       kills: 30,
-      ms: 25_000,
+      ms: 12_000,
       livesMs: [20, 300, 1_500],
       preloads: ['hold-answers.js']
     })

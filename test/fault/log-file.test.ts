@@ -13,20 +13,12 @@ import {
 import { join } from 'node:path'
 import { PartyLevel } from '@partyd/client'
 import { KIND, LIMITS } from '@partyd/shared'
-import { afterEach, describe, expect, it } from 'vitest'
-import { Clients } from '../harness/clients.js'
-import { DaemonCommands } from '../harness/daemon-command.js'
-import { Locations, publishedPid, until } from '../harness/locations.js'
+import { describe, expect, it } from 'vitest'
+import { publishedPid, until } from '../harness/locations.js'
 import { encodeFrame, RawClient } from '../harness/raw-client.js'
+import { setUp } from '../harness/set-up.js'
 
-const clients = new Clients()
-const commands = new DaemonCommands()
-const locations = new Locations()
-afterEach(async () => {
-  await clients.end()
-  await commands.reap()
-  await locations.reap()
-})
+const { clients, commands, locations } = setUp()
 
 interface LogRecord {
   readonly level: number

@@ -2,22 +2,15 @@
 
 import { cpSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
-import { afterEach, describe, expect, it } from 'vitest'
-import { Clients } from '../harness/clients.js'
-import { DAEMON_ENTRY, DaemonCommands } from '../harness/daemon-command.js'
-import { Locations } from '../harness/locations.js'
+import { describe, expect, it } from 'vitest'
+import type { Clients } from '../harness/clients.js'
+import { DAEMON_ENTRY } from '../harness/daemon-command.js'
+import { setUp } from '../harness/set-up.js'
 
 const PACKAGE = dirname(dirname(DAEMON_ENTRY))
 const LEFT_OUT = new Set(['node_modules', 'src'])
 
-const clients = new Clients()
-const commands = new DaemonCommands()
-const locations = new Locations()
-afterEach(async () => {
-  await clients.end()
-  await commands.reap()
-  await locations.reap()
-})
+const { clients, commands, locations } = setUp()
 
 /** A copy of the built package, with the dependencies of the original. */
 function installCopy(): string {

@@ -4,17 +4,10 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { PartyLevel } from '@partyd/client'
-import { afterEach, expect, it } from 'vitest'
-import { DaemonCommands } from '../harness/daemon-command.js'
-import { Locations } from '../harness/locations.js'
+import { expect, it } from 'vitest'
+import { setUp } from '../harness/set-up.js'
 
-const locations = new Locations()
-const commands = new DaemonCommands()
-
-afterEach(async () => {
-  await commands.reap()
-  await locations.reap()
-})
+const { commands, locations } = setUp()
 
 it('a daemon that leaves when idle leaves no socket behind', async () => {
   for (let round = 0; round < 3; round++) {

@@ -41,9 +41,15 @@ const KINDS: readonly Kind[] = [
   }
 ]
 
+/** Streams differ in what they make of an iterator's entries; the limit is the iterator's affair. */
 const CASES = KINDS.flatMap((kind) =>
   [false, true].flatMap((reverse) =>
-    [Number.POSITIVE_INFINITY, 1_500].map((limit) => ({ name: kind.name, kind, reverse, limit }))
+    (kind.name === 'EntryStream' ? [Number.POSITIVE_INFINITY, 1_500] : [1_500]).map((limit) => ({
+      name: kind.name,
+      kind,
+      reverse,
+      limit
+    }))
   )
 )
 

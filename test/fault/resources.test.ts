@@ -1,26 +1,21 @@
 // What the machine runs out of, or damages: descriptors, blocks of a file. One client's misfortune
 // is not another's, and the daemon stays.
 
+import { once } from 'node:events'
 import { existsSync, rmSync, writeFileSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
 import { join } from 'node:path'
+import { type Duplex, pipeline } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { PartyLevel } from '@partyd/client'
-import { afterEach, describe, expect, it } from 'vitest'
-import { Clients } from '../harness/clients.js'
+import { TIMES } from '@partyd/shared'
+import { ManyLevelGuest } from 'many-level'
+import { describe, expect, it } from 'vitest'
 import { corruptBlock } from '../harness/corruption.js'
-import { DaemonCommands } from '../harness/daemon-command.js'
-import { Locations, publishedPid } from '../harness/locations.js'
+import { publishedPid } from '../harness/locations.js'
+import { setUp } from '../harness/set-up.js'
 
-const clients = new Clients()
-const commands = new DaemonCommands()
-const locations = new Locations()
-
-afterEach(async () => {
-  await clients.end()
-  await commands.reap()
-  await locations.reap()
-})
+const { clients, commands, locations } = setUp()
 
 describe('a daemon with few descriptors', () => {
   // 43
@@ -146,13 +141,17 @@ describe('a daemon’s descriptors', () => {
 })
 
 describe('a stock guest', () => {
-  // 55, short: silence is what matters, and a minute of it is no other than seconds.
+  // 55, short: silence is what matters, and a minute of it is no other than one second more than a
+  // party client may take for its hello.
   it('that has been silent is served when it speaks', async () => {
     const location = locations.create()
     const daemon = await commands.serve(location)
-    const { connectGuest } = await import('@partyd/client/many-level')
-    const guest = connectGuest(location)
-    await sleep(12_000)
+    // Not by connectGuest, which connects no sooner than it has something to ask.
+    const guest = new ManyLevelGuest<string, string>()
+    const socket = connect(join(location, 'partyd.sock'))
+    pipeline(socket, guest.createRpcStream() as unknown as Duplex, socket, () => {})
+    await once(socket, 'connect')
+    await sleep(TIMES.hello + 1_000)
     await guest.put('a', '1')
     expect(await guest.get('a')).toBe('1')
     await guest.close()

@@ -6,7 +6,7 @@ import { lstatSync, readdirSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
 import { join } from 'node:path'
 import type { PartyLevel } from '@partyd/client'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterAll, describe, expect, it } from 'vitest'
 import { Clients } from '../harness/clients.js'
 import { ForeignProcess } from '../harness/foreign-process.js'
 import { findDaemons, Locations, publishedPid } from '../harness/locations.js'
@@ -16,7 +16,7 @@ const clients = new Clients()
 const locations = new Locations()
 const foreigners: ForeignProcess[] = []
 const sockets: Socket[] = []
-afterEach(async () => {
+afterAll(async () => {
   for (const socket of sockets.splice(0)) socket.destroy()
   for (const foreign of foreigners.splice(0)) await foreign.kill()
   await clients.end()
@@ -73,7 +73,8 @@ async function expectPatience(
   )
 }
 
-describe('a daemon that is silent', () => {
+// Side by side: they take their time, and hardly any processor.
+describe.concurrent('a daemon that is silent', () => {
   // 8: as long as it takes for the warning, which is two heartbeats of 5 s.
   it('because it is stopped is not replaced, and goes on', { timeout: 45_000 }, async () => {
     const oracle = new Oracle(locations.create())

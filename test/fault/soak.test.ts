@@ -4,25 +4,17 @@
 import { readdirSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { PartyLevel } from '@partyd/client'
-import { afterEach, describe, expect, it } from 'vitest'
-import { Clients } from '../harness/clients.js'
-import { DaemonCommands } from '../harness/daemon-command.js'
-import { findDaemons, Locations, publishedPid, until } from '../harness/locations.js'
+import { describe, expect, it } from 'vitest'
+import { findDaemons, publishedPid, until } from '../harness/locations.js'
 import { ownMegabytes } from '../harness/memory.js'
 import type { Program } from '../harness/program.js'
+import { setUp } from '../harness/set-up.js'
 
 const minutes = Number(process.env['PARTYD_TEST_SOAK_MINUTES'] ?? 0)
 const soakMs = minutes > 0 ? minutes * 60_000 : 6_000
 const TIMEOUT_MS = soakMs + 60_000
 
-const clients = new Clients()
-const commands = new DaemonCommands()
-const locations = new Locations()
-afterEach(async () => {
-  await clients.end()
-  await commands.reap()
-  await locations.reap()
-})
+const { clients, commands, locations } = setUp()
 
 /** What a client says of itself, a line each time; `useDatabase` and `say` are for the programs below. */
 const CLIENT = `

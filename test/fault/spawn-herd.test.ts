@@ -3,19 +3,14 @@
 
 import { mkdirSync, statSync, utimesSync } from 'node:fs'
 import { locationFiles, TIMES } from '@partyd/shared'
-import { afterEach, describe, expect, it } from 'vitest'
-import { Clients } from '../harness/clients.js'
-import { findDaemons, Locations, publishedPid, until } from '../harness/locations.js'
+import { describe, expect, it } from 'vitest'
+import { findDaemons, publishedPid, until } from '../harness/locations.js'
 import { hookClient, now, Oracle } from '../harness/oracle.js'
 import type { Program } from '../harness/program.js'
+import { setUp } from '../harness/set-up.js'
 import { measureSlowness } from '../harness/slowness.js'
 
-const clients = new Clients()
-const locations = new Locations()
-afterEach(async () => {
-  await clients.end()
-  await locations.reap()
-})
+const { clients, locations } = setUp()
 
 /** Puts one entry once it is told to, and prints how long opening took; arguments: location, key, spawn. */
 const PUT_ON_SIGNAL = `

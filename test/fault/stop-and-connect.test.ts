@@ -1,21 +1,15 @@
 // A daemon is told to stop and a client comes at the same moment, or while it takes its time.
 
 import { PartyLevel } from '@partyd/client'
-import { afterEach, describe, expect, it } from 'vitest'
-import { Clients } from '../harness/clients.js'
-import { Locations } from '../harness/locations.js'
+import { describe, expect, it } from 'vitest'
 import { now, Oracle } from '../harness/oracle.js'
 import { Random } from '../harness/random.js'
+import { setUp } from '../harness/set-up.js'
 
-const clients = new Clients()
-const locations = new Locations()
-afterEach(async () => {
-  await clients.end()
-  await locations.reap()
-})
+const { clients, locations } = setUp()
 
 describe('stop and an immediate connect', () => {
-  const ROUNDS = 200
+  const ROUNDS = process.env['PARTYD_TEST_SLOW'] === undefined ? 80 : 200
   const LANES = 4
   const seed = Random.seed()
 

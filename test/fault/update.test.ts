@@ -1,18 +1,12 @@
 // Updates of many processes under daemons that are killed: not one is lost, and none counts twice.
 
 import { PartyLevel } from '@partyd/client'
-import { afterEach, describe, expect, it } from 'vitest'
-import { Clients } from '../harness/clients.js'
+import { describe, expect, it } from 'vitest'
 import { expectToEnd, killWhile } from '../harness/kill-while.js'
-import { Locations } from '../harness/locations.js'
 import { Random } from '../harness/random.js'
+import { setUp } from '../harness/set-up.js'
 
-const clients = new Clients()
-const locations = new Locations()
-afterEach(async () => {
-  await clients.end()
-  await locations.reap()
-})
+const { clients, locations } = setUp()
 
 /** Adds one to a number so often. Arguments: location, times. */
 const COUNT = `

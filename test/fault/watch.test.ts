@@ -3,20 +3,15 @@
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Change, PartyLevel } from '@partyd/client'
-import { afterEach, describe, expect, it, vi } from 'vitest'
-import { Clients } from '../harness/clients.js'
+import { describe, expect, it, vi } from 'vitest'
 import { killDaemon } from '../harness/kill-daemon.js'
-import { findDaemons, isAlive, Locations, publishedPid, until } from '../harness/locations.js'
+import { findDaemons, isAlive, publishedPid, until } from '../harness/locations.js'
 import { Random } from '../harness/random.js'
+import { setUp } from '../harness/set-up.js'
 
 vi.setConfig({ testTimeout: 120_000 })
 
-const clients = new Clients()
-const locations = new Locations()
-afterEach(async () => {
-  await clients.end()
-  await locations.reap()
-})
+const { clients, locations } = setUp()
 
 /** Something that a watch can be made of: a database or a sublevel. */
 interface Watchable {

@@ -139,10 +139,12 @@ export class DaemonCommands {
   }
 
   async reap(): Promise<void> {
-    for (const command of this.#running) {
+    // Taken out first: one that could not be started fails its own test, not those behind it.
+    const commands = [...this.#running]
+    this.#running.clear()
+    for (const command of commands) {
       if (command.isRunning) command.child.kill('SIGKILL')
       await command.ended
     }
-    this.#running.clear()
   }
 }

@@ -2,6 +2,7 @@
 // where many programs compete, a test multiplies them, or it would test the machine.
 
 import { spawnSync } from 'node:child_process'
+import { expect } from 'vitest'
 
 /** How long Node takes to start and end on an idle machine, generously. */
 const IDLE_BOOT_MS = 100
@@ -15,4 +16,10 @@ export function measureSlowness(): number {
   })
   const [, median = 0] = times.sort((a, b) => a - b)
   return Math.max(1, median / IDLE_BOOT_MS)
+}
+
+/** Expects that something took no longer than it may on an idle machine, times how slow this one is. */
+export function expectWithin(ms: number, idleMs: number): void {
+  // Measured only when it matters, for that takes time itself.
+  if (ms >= idleMs) expect(ms).toBeLessThan(idleMs * measureSlowness())
 }

@@ -5,20 +5,14 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { PartyLevel } from '@partyd/client'
-import { afterEach, describe, expect, it, vi } from 'vitest'
-import { Clients } from '../harness/clients.js'
+import { describe, expect, it, vi } from 'vitest'
 import { ForeignProcess } from '../harness/foreign-process.js'
-import { Locations } from '../harness/locations.js'
 import { mortalSpawn } from '../harness/mortal-daemon.js'
+import { setUp } from '../harness/set-up.js'
 
 vi.setConfig({ testTimeout: 60_000 })
 
-const clients = new Clients()
-const locations = new Locations()
-afterEach(async () => {
-  await clients.end()
-  await locations.reap()
-})
+const { clients, locations } = setUp()
 
 const OLD_DAEMON = new URL('../harness/old-daemon-hook.js', import.meta.url).href
 const HIDDEN = Buffer.alloc(16, 0xff)

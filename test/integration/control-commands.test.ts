@@ -3,21 +3,13 @@
 
 import { readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterEach, describe, expect, it } from 'vitest'
-import { Clients } from '../harness/clients.js'
-import { DaemonCommands } from '../harness/daemon-command.js'
+import { describe, expect, it } from 'vitest'
 import { readWithClassicLevel } from '../harness/foreign-process.js'
-import { findDaemons, Locations } from '../harness/locations.js'
+import { findDaemons } from '../harness/locations.js'
 import { Oracle } from '../harness/oracle.js'
+import { setUp } from '../harness/set-up.js'
 
-const locations = new Locations()
-const clients = new Clients()
-const commands = new DaemonCommands()
-afterEach(async () => {
-  await clients.end()
-  await commands.reap()
-  await locations.reap()
-})
+const { clients, commands, locations } = setUp()
 
 async function run(...args: string[]): Promise<{ code: number | null; answer: unknown }> {
   const command = commands.start([...args, '--json'])

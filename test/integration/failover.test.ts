@@ -7,6 +7,7 @@ import { DaemonCommands } from '../harness/daemon-command.js'
 import { readWithClassicLevel } from '../harness/foreign-process.js'
 import { findDaemons, isAlive, Locations, publishedPid, until } from '../harness/locations.js'
 import { Random } from '../harness/random.js'
+import { measureSlowness } from '../harness/slowness.js'
 
 // Every kill costs the start of a daemon, which takes long on a busy machine.
 vi.setConfig({ testTimeout: 90_000 })
@@ -296,7 +297,8 @@ describe('an iterator in mid-scan', () => {
   it('goes on under many kills with several readers', async () => {
     const dbs = [open(location), open(location)]
     await Promise.all(dbs.map((db) => db.open()))
-    const killer = killAgainAndAgain(location, 100)
+    // A reader that gets nowhere at five daemons in a row may be what kills them.
+    const killer = killAgainAndAgain(location, 100 * measureSlowness())
     const readers = dbs.flatMap((db) =>
       [false, true].map(async (reverse) => {
         const read: unknown[] = []

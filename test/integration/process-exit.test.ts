@@ -7,18 +7,14 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { PartyLevel } from '@partyd/client'
-import { afterEach, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { countBoots, readBoots } from '../harness/boots.js'
-import { Clients } from '../harness/clients.js'
-import { findDaemons, Locations, publishedPid } from '../harness/locations.js'
+import { findDaemons, publishedPid } from '../harness/locations.js'
 import type { Finished } from '../harness/program.js'
+import { setUp } from '../harness/set-up.js'
+import { expectWithin } from '../harness/slowness.js'
 
-const clients = new Clients()
-const locations = new Locations()
-afterEach(async () => {
-  await clients.end()
-  await locations.reap()
-})
+const { clients, locations } = setUp()
 
 /** How long a program may go on after its last line of work. A daemon stays for 30 s. */
 const EXIT_MS = 1500
@@ -32,7 +28,7 @@ async function expectToExit(source: string, location: string): Promise<Finished>
   const endedAt = Date.now()
   expect(finished).toMatchObject({ code: 0, stderr: '' })
   const doneAt = Number(/.*done (\d+)/s.exec(finished.stdout)?.[1])
-  expect(endedAt - doneAt).toBeLessThan(EXIT_MS)
+  expectWithin(endedAt - doneAt, EXIT_MS)
   return finished
 }
 
@@ -120,7 +116,7 @@ describe.each(['cold', 'warm'])('on a %s location, a program', (temperature) => 
     const { ms } = await expectToExit(source, location)
     const bare = await clients.run('', { args: [location] })
     console.log(`${temperature}: node and SDK alone ${bare.ms} ms, with a put ${ms} ms`)
-    expect(ms - bare.ms).toBeLessThan(EXIT_MS)
+    expectWithin(ms - bare.ms, EXIT_MS)
     expect(await clients.open(location).get('key')).toBe('value')
   })
 
@@ -206,7 +202,7 @@ describe('the output of a program that started a daemon', () => {
     )
     const { code, stdout } = await program.finished
     expect(code).toBe(0)
-    expect(Date.now() - (await endedAt)).toBeLessThan(500)
+    expectWithin(Date.now() - (await endedAt), 500)
     const [daemon] = findDaemons(location) as [number]
     const pipes = stdout.trim().split(' ').slice(1)
     expect(pipes).toHaveLength(2)
@@ -285,7 +281,7 @@ describe('worker threads and the main thread', () => {
     const { code, stdout, stderr } = await program.finished
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
     expect(stdout).toMatch(/^5\n/)
-    expect(Date.now() - Number(/done (\d+)/.exec(stdout)?.[1])).toBeLessThan(EXIT_MS)
+    expectWithin(Date.now() - Number(/done (\d+)/.exec(stdout)?.[1]), EXIT_MS)
     expect(findDaemons(location)).toEqual([publishedPid(location)])
     expect(readBoots(bootsFile)).toHaveLength(1)
   })

@@ -1,19 +1,13 @@
 // The order of operations that nobody awaits one by one: what a session sees of its own writes and
 // of others', also when the daemon answers a read from what its commit queue holds.
 
-import { afterEach, describe, expect, it } from 'vitest'
-import { Clients } from '../harness/clients.js'
-import { Locations } from '../harness/locations.js'
+import { describe, expect, it } from 'vitest'
+import type { Clients } from '../harness/clients.js'
+import { setUp } from '../harness/set-up.js'
 
 const ROUNDS = 400
 
-const locations = new Locations()
-const clients = new Clients()
-
-afterEach(async () => {
-  await clients.end()
-  await locations.reap()
-})
+const { clients, locations } = setUp()
 
 /** Databases of one location, each with a connection of its own. */
 async function openThree(): Promise<ReturnType<Clients['open']>[]> {

@@ -1,17 +1,11 @@
 // Entries of all kinds side by side: the daemon reads text as text and everything else as bytes,
 // and nobody must be able to tell.
 
-import { afterEach, describe, expect, it } from 'vitest'
-import { Clients } from '../harness/clients.js'
-import { Locations } from '../harness/locations.js'
+import { describe, expect, it } from 'vitest'
+import type { Clients } from '../harness/clients.js'
+import { setUp } from '../harness/set-up.js'
 
-const locations = new Locations()
-const clients = new Clients()
-
-afterEach(async () => {
-  await clients.end()
-  await locations.reap()
-})
+const { clients, locations } = setUp()
 
 const BUFFERS = { keyEncoding: 'buffer', valueEncoding: 'buffer' } as const
 type Entry = [Buffer, Buffer]
@@ -36,8 +30,11 @@ function entry(key: string, value: string): Entry {
   return [Buffer.from(key), Buffer.from(value)]
 }
 
-function toHex(entries: readonly (readonly Uint8Array[])[]): string[][] {
-  return entries.map((each) => each.map((part) => Buffer.from(part).toString('hex')))
+/** A line for each entry: thousands of them are compared at once, and seventy times over. */
+function toHex(entries: readonly (readonly Uint8Array[])[]): string {
+  return entries
+    .map((each) => each.map((part) => Buffer.from(part).toString('hex')).join(' '))
+    .join('\n')
 }
 
 describe.each([{ retry: true }, { retry: false }])('text and bytes, with %o,', ({ retry }) => {
@@ -56,14 +53,14 @@ describe.each([{ retry: true }, { retry: false }])('text and bytes, with %o,', (
       // Text is tried anew after a while, so that each of these begins as either.
       for (let round = 0; round < 3; round++) {
         const found = await db.iterator<Buffer, Buffer>({ ...BUFFERS, reverse }).all()
-        expect(toHex(found)).toEqual(toHex(expected))
+        expect(toHex(found)).toBe(toHex(expected))
       }
       const keys = await db.keys<Buffer>({ keyEncoding: 'buffer', reverse, limit: 7000 }).all()
-      expect(toHex(keys.map((key) => [key]))).toEqual(
+      expect(toHex(keys.map((key) => [key]))).toBe(
         toHex(expected.slice(0, 7000).map(([key]) => [key]))
       )
       const values = await db.values<Buffer, Buffer>({ ...BUFFERS, reverse }).all()
-      expect(toHex(values.map((value) => [value]))).toEqual(
+      expect(toHex(values.map((value) => [value]))).toBe(
         toHex(expected.map(([, value]) => [value]))
       )
     }
@@ -71,13 +68,14 @@ describe.each([{ retry: true }, { retry: false }])('text and bytes, with %o,', (
 
   it('come out of scans that are sought in the middle', async () => {
     const db = await fill()
+    const from = ENTRIES.findIndex(([key]) => key.equals(Buffer.from('a99')))
+    const expected = ENTRIES.slice(from).filter(([key]) => key.compare(Buffer.from('i')) < 0)
+    const [expectedFirst, expectedRest] = [toHex(ENTRIES.slice(0, 3)), toHex(expected)]
     for (let round = 0; round < 70; round++) {
       const iterator = db.iterator<Buffer, Buffer>({ ...BUFFERS, lt: Buffer.from('i') })
-      const from = ENTRIES.findIndex(([key]) => key.equals(Buffer.from('a99')))
-      expect(toHex(await iterator.nextv(3))).toEqual(toHex(ENTRIES.slice(0, 3)))
+      expect(toHex(await iterator.nextv(3))).toBe(expectedFirst)
       iterator.seek(Buffer.from('a99'))
-      const expected = ENTRIES.slice(from).filter(([key]) => key.compare(Buffer.from('i')) < 0)
-      expect(toHex(await iterator.all())).toEqual(toHex(expected))
+      expect(toHex(await iterator.all())).toBe(expectedRest)
     }
   })
 
@@ -88,12 +86,12 @@ describe.each([{ retry: true }, { retry: false }])('text and bytes, with %o,', (
       const values = await Promise.all(
         some.map(([key]) => db.get<Buffer, Buffer>(key, BUFFERS) as Promise<Buffer>)
       )
-      expect(toHex([values])).toEqual(toHex([some.map(([, value]) => value)]))
+      expect(toHex([values])).toBe(toHex([some.map(([, value]) => value)]))
     }
     const keys = some.map(([key]) => key)
     for (const size of [100, keys.length]) {
       const values = await db.getMany<Buffer, Buffer>(keys.slice(0, size), BUFFERS)
-      expect(toHex([values as Buffer[]])).toEqual(
+      expect(toHex([values as Buffer[]])).toBe(
         toHex([some.slice(0, size).map(([, value]) => value)])
       )
     }

@@ -2,19 +2,13 @@
 // test/fault/update.test.ts.
 
 import { PartyLevel } from '@partyd/client'
-import { afterEach, describe, expect, it, vi } from 'vitest'
-import { Clients } from '../harness/clients.js'
+import { describe, expect, it, vi } from 'vitest'
 import { ForeignProcess } from '../harness/foreign-process.js'
-import { Locations } from '../harness/locations.js'
+import { setUp } from '../harness/set-up.js'
 
 vi.setConfig({ testTimeout: 60_000 })
 
-const clients = new Clients()
-const locations = new Locations()
-afterEach(async () => {
-  await clients.end()
-  await locations.reap()
-})
+const { clients, locations } = setUp()
 
 describe('an update', () => {
   it('puts what the function makes of the value, and deletes by undefined', async () => {

@@ -5,23 +5,18 @@
 import { join } from 'node:path'
 import { connectGuest } from '@partyd/client/many-level'
 import { KIND, LIMITS, MISSING_LENGTH } from '@partyd/shared'
-import { afterEach, describe, expect, it, vi } from 'vitest'
-import { Clients } from '../harness/clients.js'
+import { describe, expect, it, vi } from 'vitest'
 import { ForeignProcess } from '../harness/foreign-process.js'
-import { Locations, publishedPid, until } from '../harness/locations.js'
+import { publishedPid, until } from '../harness/locations.js'
 import { MemoryWatch } from '../harness/memory.js'
 import { encodeFrame, RawClient } from '../harness/raw-client.js'
+import { setUp } from '../harness/set-up.js'
 
 vi.setConfig({ testTimeout: 60_000 })
 
 const OLD_DAEMON = new URL('../harness/old-daemon-hook.js', import.meta.url).href
 
-const clients = new Clients()
-const locations = new Locations()
-afterEach(async () => {
-  await clients.end()
-  await locations.reap()
-})
+const { clients, locations } = setUp()
 
 interface Seen {
   readonly type: string

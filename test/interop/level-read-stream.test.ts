@@ -1,11 +1,11 @@
-// level-read-stream, the Node streams of today's Level, over a PartyLevel and a sublevel of one.
+// level-read-stream, the Node streams of today's Level, over a PartyLevel and a sublevel of one. What
+// becomes of them when the daemon is killed is in test/fault/read-stream.test.ts.
 
 import { once } from 'node:events'
 import type { Readable } from 'node:stream'
 import { PartyLevel } from '@partyd/client'
 import { EntryStream, KeyStream, ValueStream } from 'level-read-stream'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { killDaemon } from '../harness/kill-daemon.js'
 import { Locations } from '../harness/locations.js'
 
 vi.setConfig({ testTimeout: 60_000 })
@@ -65,17 +65,6 @@ describe('the streams of level-read-stream', () => {
         )
       }
     }
-  })
-
-  it.each([false, true])('go on when the daemon is killed (reverse: %s)', async (reverse) => {
-    const expected = await db.iterator({ ...RANGE, reverse }).all()
-    const stream = create(EntryStream, db, { ...RANGE, reverse, highWaterMark: 10 })
-    const entries: unknown[] = []
-    for await (const { key, value } of stream) {
-      entries.push([key, value])
-      if (entries.length === 100 || entries.length === COUNT / 2) await killDaemon(location)
-    }
-    expect(entries).toEqual(expected)
   })
 
   it('close their iterator when they are destroyed', async () => {

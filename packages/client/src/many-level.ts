@@ -90,6 +90,8 @@ class GuestLink {
     if (link.isProven && !isConnectingPrivate(currentPlatform())) {
       throw cannotProve(link, this.#directory)
     }
+    // The guest was closed meanwhile, and Node 24 throws when a pipeline gets a stream that is destroyed.
+    if (stream.destroyed) return
     const socket = connectSocket(link.endpoint)
     this.#socket = socket
     socket.once('connect', () => {

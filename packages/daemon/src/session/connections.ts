@@ -86,6 +86,8 @@ export class Connections {
     try {
       this.#connections.add(await GuestConnection.accept(socket, this.#host))
     } catch (error) {
+      // The guest has gone meanwhile, which Node 24 throws for.
+      if (socket.destroyed) return
       // many-level is loaded late, and its files may have gone: that is no reason to end.
       this.#owner.log.error('cannot serve a many-level guest', { err: error })
       socket.destroy()
