@@ -9,7 +9,6 @@ import {
   type DaemonArguments,
   defaultEndpoint,
   EXIT_CODES,
-  findEndpoint,
   type GoodbyeReason,
   locationFiles,
   type PartyError,
@@ -17,34 +16,33 @@ import {
   resolveDatabaseOptions,
   resolveLocation,
   TIMES,
-  type Welcome,
   writeRendezvous
 } from '@partyd/shared'
-import { type Claim, claim } from './claim.js'
+import type { Claim } from './claim.js'
 import { Credential } from './credential.js'
 import { drain } from './drain.js'
 import { Endpoint } from './endpoint.js'
 import { Fence } from './fence.js'
-import { assertLocalFileSystem, describeFileSystem } from './file-system.js'
 import { IdleWatch } from './idle-watch.js'
 import { Logger } from './logger.js'
 import { openEngine } from './open-engine.js'
 import { OwnPackage } from './own-package.js'
 import { PACKAGE_VERSION } from './package-version.js'
-import { probe } from './probe.js'
 import { SelfDescription } from './self-description.js'
 import { inspectListenFd, type ListeningSocket, takeListenFd } from './service/listen-fds.js'
 import { Notifier } from './service/notify.js'
-import { endTakeover, takeOver } from './service/takeover.js'
+import { endTakeover } from './service/takeover.js'
 import { Connections } from './session/connections.js'
 import type { Engine } from './session/engine.js'
 import type { PartyConnection } from './session/party-connection.js'
+import { changeSettings, readSettings, type Settings } from './settings.js'
 import { Signals } from './signals.js'
 import { SlowOperations } from './slow-operations.js'
 import { StartChannel } from './start-channel.js'
-import { AlreadyRunning, StartError } from './start-error.js'
+import { StartError } from './start-error.js'
 import { reportStartFailure } from './start-failure.js'
 import { endAfterBug, endAfterFailedWrite, endAfterLoss, type Remains } from './sudden-end.js'
+import { takeLead } from './take-lead.js'
 
 /** How long after READY the parts that were left out to be quick are loaded. */
 const LOAD_REST_MS = 500
@@ -69,8 +67,6 @@ class Daemon {
   #listening: ListeningSocket | undefined
   #log: Logger
   readonly #slowOperations: SlowOperations
-  /** What was last said of how the start goes. */
-  #progress = ''
   #resolveExit: (exitCode: number) => void = () => {}
   readonly #exit: Promise<number>
 
@@ -142,13 +138,7 @@ class Daemon {
     this.#log.info(`starting partyd ${PACKAGE_VERSION}`, { mode, node: process.version })
     process.chdir('/')
     if (listenFd !== undefined) this.#listening = inspectListenFd(listenFd, this.#location)
-    const serving = await this.#probe()
-    if (serving !== undefined) await this.#onServed(serving)
-    this.#lookAtFileSystem()
-    const startedAt = performance.now()
-    const claimed = await this.#claim()
-    const ms = Math.round(performance.now() - startedAt)
-    this.#log.info('opened the database', { created: claimed.created, ms })
+    const claimed = await this.#takeLead()
     try {
       await this.#publish(claimed)
     } catch (error) {
@@ -170,57 +160,16 @@ class Daemon {
     }
   }
 
-  #lookAtFileSystem(): void {
-    const fileSystem = describeFileSystem(this.#location)
-    if (this.#options.allowNetworkFs !== true) assertLocalFileSystem(fileSystem, this.#location)
-    if (fileSystem.isNetwork || fileSystem.type === 'fuse') {
-      this.#log.warn(
-        `${this.#location} is on a file system (${fileSystem.type}) that may not keep LevelDB's lock, nor its writes when the power fails`
-      )
-    }
-  }
-
-  #claim(): Promise<Claim> {
-    return claim({
+  #takeLead(): Promise<Claim> {
+    return takeLead({
       location: this.#location,
-      mode: this.#options.mode,
-      database: this.#options.database,
+      arguments: this.#options,
+      listening: this.#listening,
       signal: this.#signals.stop,
-      probe: () => this.#probe(),
-      onProgress: (message) => {
-        this.#logProgress(message)
-        this.#notifier.status(message)
-        this.#startChannel.report({ event: 'progress', message })
-      },
-      onServed: (welcome) => this.#onServed(welcome)
+      log: this.#log,
+      startChannel: this.#startChannel,
+      notifier: this.#notifier
     })
-  }
-
-  /** Nobody else can answer at a socket that was handed over to us. */
-  async #probe(): Promise<Welcome | undefined> {
-    const isOwn = this.#listening?.path === findEndpoint(this.#location)
-    return isOwn ? undefined : probe(this.#location)
-  }
-
-  /** Each message comes again and again; a person at the terminal is told what is waited for. */
-  #logProgress(message: string): void {
-    if (message === this.#progress) return
-    this.#progress = message
-    this.#log.info(message)
-    if (this.#options.mode !== 'auto') void this.#log.load()
-  }
-
-  /**
-   * An auto-spawned daemon makes room for one that was started on purpose; otherwise whoever is
-   * there stays, and a service waits for its turn.
-   */
-  async #onServed({ pid, mode }: Welcome): Promise<void> {
-    const own = this.#options.mode
-    if (own !== 'auto' && mode === 'auto') {
-      this.#log.info(`taking over from the daemon that a client started (pid ${pid})`)
-      return takeOver(this.#location)
-    }
-    if (own !== 'service') throw new AlreadyRunning(this.#location, pid, mode)
   }
 
   async #publish({ database }: Claim): Promise<void> {
@@ -346,26 +295,17 @@ class Daemon {
     this.#log.info('the first client has come', { client })
   }
 
-  #configure({ logLevel, slowOperationsMs, idleTimeoutMs }: Configuration): Configuration {
-    const before = JSON.stringify(this.#configuration)
-    if (logLevel !== undefined) this.#log.level = logLevel
-    if (slowOperationsMs !== undefined) {
-      this.#slowOperations.thresholdMs = slowOperationsMs ?? Number.POSITIVE_INFINITY
-    }
-    if (idleTimeoutMs !== undefined && this.#idleWatch !== undefined) {
-      this.#idleWatch.timeoutMs = idleTimeoutMs ?? Number.POSITIVE_INFINITY
-      this.#onClientChange()
-    }
-    const configuration = this.#configuration
-    if (JSON.stringify(configuration) !== before) this.#log.info('configured', configuration)
-    return configuration
+  #configure(configuration: Configuration): Configuration {
+    const changed = changeSettings(this.#settings, configuration)
+    this.#onClientChange() // The idle time may be another one.
+    return changed
   }
 
-  get #configuration(): Required<Configuration> {
+  get #settings(): Settings {
     return {
-      logLevel: this.#log.level,
-      slowOperationsMs: finiteOrNull(this.#slowOperations.thresholdMs),
-      idleTimeoutMs: finiteOrNull(this.#idleWatch?.timeoutMs ?? Number.POSITIVE_INFINITY)
+      log: this.#log,
+      slowOperations: this.#slowOperations,
+      idleWatch: this.#idleWatch
     }
   }
 
@@ -376,7 +316,7 @@ class Daemon {
       endpoint: this.#endpoint?.path,
       clients: this.#connections?.clientCount,
       connections: this.#connections?.describeClients(),
-      ...this.#configuration,
+      ...readSettings(this.#settings),
       idleEndsInMs: this.#idleWatch?.endsInMs,
       uptimeMs: Math.round(process.uptime() * 1000),
       options: resolveDatabaseOptions(this.#options.database),
@@ -466,9 +406,4 @@ class Daemon {
       base: { pid: process.pid, instanceId: this.#description.instanceId }
     })
   }
-}
-
-/** As JSON has it. */
-function finiteOrNull(ms: number): number | null {
-  return Number.isFinite(ms) ? ms : null
 }
