@@ -9,7 +9,7 @@ import { setUp } from '../harness/set-up.js'
 const { clients, locations } = setUp()
 
 describe('stop and an immediate connect', () => {
-  const ROUNDS = process.env['PARTYD_TEST_SLOW'] === undefined ? 80 : 200
+  const ROUNDS = 200
   const LANES = 4
   const seed = Random.seed()
 

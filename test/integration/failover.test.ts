@@ -7,7 +7,6 @@ import { DaemonCommands } from '../harness/daemon-command.js'
 import { readWithClassicLevel } from '../harness/foreign-process.js'
 import { findDaemons, isAlive, Locations, publishedPid, until } from '../harness/locations.js'
 import { Random } from '../harness/random.js'
-import { measureSlowness } from '../harness/slowness.js'
 
 // Every kill costs the start of a daemon, which takes long on a busy machine.
 vi.setConfig({ testTimeout: 90_000 })
@@ -296,23 +295,49 @@ describe('an iterator in mid-scan', () => {
 
   it('goes on under many kills with several readers', async () => {
     const dbs = [open(location), open(location)]
-    await Promise.all(dbs.map((db) => db.open()))
-    // A reader that gets nowhere at five daemons in a row may be what kills them.
-    const killer = killAgainAndAgain(location, 100 * measureSlowness())
-    const readers = dbs.flatMap((db) =>
-      [false, true].map(async (reverse) => {
-        const read: unknown[] = []
-        for await (const entry of db.iterator({ reverse })) {
-          read.push(entry)
-          if (read.length % 400 === 0) await sleep(50)
-        }
-        return reverse ? read.reverse() : read
-      })
-    )
-    for (const read of await Promise.all(readers)) expect(read).toEqual(entries)
-    expect(await killer.stop()).toBeGreaterThan(1)
+    const readers = dbs.flatMap((db) => [false, true].map((reverse) => beginScan(db, reverse)))
+    const isOver = (): boolean => readers.every(({ status }) => status === 'done')
+    let kills = 0
+    while (!isOver()) {
+      // One that gets nowhere at five daemons in a row may be what kills them.
+      const before = readers.map(({ entries }) => entries.length)
+      const hasGotOn = ({ status, entries }: RunningScan, index: number): boolean =>
+        status === 'done' || entries.length > (before[index] as number) + 500
+      await until(() => readers.every(hasGotOn), 'all readers to get on', 60_000)
+      if (isOver()) break
+      await killDaemon(location)
+      kills++
+    }
+    for (const { reverse, ended, entries: found } of readers) {
+      await ended
+      expect(reverse ? found.toReversed() : found).toEqual(entries)
+    }
+    expect(kills).toBeGreaterThan(1)
   })
 })
+
+/** A scan that goes on by itself. */
+interface RunningScan {
+  readonly reverse: boolean
+  readonly entries: unknown[]
+  status: 'reading' | 'done'
+  ended: Promise<void>
+}
+
+function beginScan(db: PartyLevel, reverse: boolean): RunningScan {
+  const scan: RunningScan = { reverse, entries: [], status: 'reading', ended: Promise.resolve() }
+  scan.ended = (async () => {
+    for await (const entry of db.iterator({ reverse })) {
+      scan.entries.push(entry)
+      if (scan.entries.length % 400 === 0) await sleep(50)
+    }
+  })().finally(() => {
+    scan.status = 'done'
+  })
+  // Awaited only at the end.
+  scan.ended.catch(() => {})
+  return scan
+}
 
 describe('without retry', () => {
   it('pending operations fail and the next ones work', async () => {
