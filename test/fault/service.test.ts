@@ -6,24 +6,17 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { PartyLevel } from '@partyd/client'
 import { readRendezvous, TIMES } from '@partyd/shared'
-import { afterEach, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { systemdService } from '../../packages/daemon/dist/service/systemd.js'
-import { Clients } from '../harness/clients.js'
-import { DAEMON_ENTRY, type DaemonCommand, DaemonCommands } from '../harness/daemon-command.js'
+import { DAEMON_ENTRY, type DaemonCommand } from '../harness/daemon-command.js'
 import { hasProgram } from '../harness/has-program.js'
-import { Locations, until } from '../harness/locations.js'
+import { until } from '../harness/locations.js'
 import { NotifySocket } from '../harness/notify-socket.js'
 import { now, Oracle } from '../harness/oracle.js'
+import { setUp } from '../harness/set-up.js'
 import { canFilter, underFilter } from '../harness/system-call-filter.js'
 
-const clients = new Clients()
-const commands = new DaemonCommands()
-const locations = new Locations()
-afterEach(async () => {
-  await clients.end()
-  await commands.reap()
-  await locations.reap()
-})
+const { clients, commands, locations } = setUp()
 
 /** Clients that write and read all the time; each failure is one too many. */
 class Load {

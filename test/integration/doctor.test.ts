@@ -11,22 +11,14 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { ClassicLevel } from 'classic-level'
-import { afterEach, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { HIDDEN_PREFIX } from '../../packages/daemon/dist/store/key-space.js'
-import { Clients } from '../harness/clients.js'
-import { DaemonCommands } from '../harness/daemon-command.js'
 import { ForeignProcess, writeWithClassicLevel } from '../harness/foreign-process.js'
 import { killDaemon } from '../harness/kill-daemon.js'
-import { findDaemons, Locations, publishedPid } from '../harness/locations.js'
+import { findDaemons, publishedPid } from '../harness/locations.js'
+import { setUp } from '../harness/set-up.js'
 
-const locations = new Locations()
-const clients = new Clients()
-const commands = new DaemonCommands()
-afterEach(async () => {
-  await clients.end()
-  await commands.reap()
-  await locations.reap()
-})
+const { clients, commands, locations } = setUp()
 
 interface Found {
   readonly code: string

@@ -1,17 +1,12 @@
 // What clients learn of a daemon that ends by a fault of its own while it serves them.
 
 import { PartyLevel } from '@partyd/client'
-import { afterEach, expect, it } from 'vitest'
-import { Clients } from '../harness/clients.js'
+import { expect, it } from 'vitest'
 import { killDaemon } from '../harness/kill-daemon.js'
-import { Locations, until } from '../harness/locations.js'
+import { until } from '../harness/locations.js'
+import { setUp } from '../harness/set-up.js'
 
-const locations = new Locations()
-const clients = new Clients()
-afterEach(async () => {
-  await clients.end()
-  await locations.reap()
-})
+const { clients, locations } = setUp()
 
 /** Preloaded into a daemon: SIGUSR2 is a fault in its program. */
 const FAULTY = [

@@ -4,21 +4,14 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { locationFiles } from '@partyd/shared'
-import { afterEach, describe, expect, it } from 'vitest'
-import { Clients } from '../harness/clients.js'
-import { type Asked, DaemonCommands } from '../harness/daemon-command.js'
+import { describe, expect, it } from 'vitest'
+import type { Asked } from '../harness/daemon-command.js'
 import { ForeignProcess, readWithClassicLevel } from '../harness/foreign-process.js'
 import { killDaemon } from '../harness/kill-daemon.js'
-import { findDaemons, isAlive, Locations, publishedPid, until } from '../harness/locations.js'
+import { findDaemons, isAlive, publishedPid, until } from '../harness/locations.js'
+import { setUp } from '../harness/set-up.js'
 
-const locations = new Locations()
-const clients = new Clients()
-const commands = new DaemonCommands()
-afterEach(async () => {
-  await clients.end()
-  await commands.reap()
-  await locations.reap()
-})
+const { clients, commands, locations } = setUp()
 
 const run = (...args: string[]): Promise<Asked> => commands.ask(args)
 

@@ -11,19 +11,10 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { PartyLevel } from '@partyd/client'
-import { afterEach, describe, expect, it } from 'vitest'
-import { Clients } from '../harness/clients.js'
-import { DaemonCommands } from '../harness/daemon-command.js'
-import { Locations } from '../harness/locations.js'
+import { describe, expect, it } from 'vitest'
+import { setUp } from '../harness/set-up.js'
 
-const clients = new Clients()
-const locations = new Locations()
-const commands = new DaemonCommands()
-afterEach(async () => {
-  await clients.end()
-  await commands.reap()
-  await locations.reap()
-})
+const { clients, commands, locations } = setUp()
 
 /** A user's home, with a service manager on the PATH. */
 class Home {

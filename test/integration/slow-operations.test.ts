@@ -2,20 +2,12 @@
 
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterEach, describe, expect, it } from 'vitest'
-import { Clients } from '../harness/clients.js'
-import { DaemonCommands } from '../harness/daemon-command.js'
-import { Locations, until } from '../harness/locations.js'
+import { describe, expect, it } from 'vitest'
+import { until } from '../harness/locations.js'
 import { type Mortality, mortalSpawn } from '../harness/mortal-daemon.js'
+import { setUp } from '../harness/set-up.js'
 
-const locations = new Locations()
-const clients = new Clients()
-const commands = new DaemonCommands()
-afterEach(async () => {
-  await clients.end()
-  await commands.reap()
-  await locations.reap()
-})
+const { clients, commands, locations } = setUp()
 
 interface SlowRecord {
   readonly msg: string
@@ -40,7 +32,7 @@ function open(
   location: string,
   slowOperationsMs: number | undefined,
   mortality: Mortality = {}
-): ReturnType<Clients['open']> {
+): ReturnType<typeof clients.open> {
   return clients.open(location, { slowOperationsMs, spawn: mortalSpawn(mortality) })
 }
 
