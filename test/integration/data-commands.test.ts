@@ -68,6 +68,32 @@ describe('put and get', () => {
     expect({ code, isSame: stdout.equals(value) }).toEqual({ code: 0, isSame: true })
   })
 
+  it('take what stands behind -- as it is', async () => {
+    const location = locations.create()
+    await partyd.print('put', location, '--', '--json', '--timeout')
+    expect(await partyd.print('get', location, '--', '--json')).toBe('--timeout')
+  })
+
+  it('mark a number that JavaScript would change', async () => {
+    const location = locations.create()
+    const number = '12345678901234567890'
+    await partyd.print('put', location, 'n', number)
+    expect(await partyd.print('get', location, 'n', '--value-encoding', 'json')).toBe(number)
+    const json = await partyd.print('get', location, 'n', '--value-encoding', 'json', '--json')
+    const { value, valueEncoding } = JSON.parse(json)
+    expect(valueEncoding).toBe('base64')
+    expect(Buffer.from(value, 'base64').toString()).toBe(number)
+  })
+
+  it('do not say that a put which ran out of time has had no effect', async () => {
+    const location = locations.create()
+    const { code, stderr } = await partyd.run(['put', location, 'a', '1', '--timeout', '1ms'])
+    expect({ code, stderr }).toEqual({
+      code: 4,
+      stderr: expect.stringMatching(/^PARTYD_OUTCOME_UNKNOWN: partyd put was not done after 1 ms/)
+    })
+  })
+
   it('take and show bytes as hex, base64 and JSON', async () => {
     const location = locations.create()
     const put = (...args: string[]): Promise<string> => partyd.print('put', location, ...args)

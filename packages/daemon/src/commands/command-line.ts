@@ -1,7 +1,6 @@
 // The command line for people: reads what was typed, runs the command, ends with its code. The only
 // file that knows commander.
 
-import { setTimeout as sleep } from 'node:timers/promises'
 import {
   Argument,
   Command as Commander,
@@ -19,7 +18,7 @@ import { Output } from './output.js'
 
 /** Runs one command and ends the process with its exit code. */
 export async function runCommandLine(list: readonly string[]): Promise<never> {
-  const output = new Output(list.includes('--json'))
+  const output = new Output(optionsOf(list).includes('--json'))
   let exitCode: number = EXIT.ok
   try {
     const program = createProgram(output, (code) => {
@@ -29,19 +28,16 @@ export async function runCommandLine(list: readonly string[]): Promise<never> {
   } catch (error) {
     exitCode = reportError(error, output)
   }
-  await outputRead(exitCode)
+  await output.isRead()
   // A command that was interrupted has left work behind.
   process.exit(exitCode)
 }
 
-/** Resolves when all output is with whoever reads it; one who does not read keeps nobody who has given up. */
-async function outputRead(exitCode: number): Promise<void> {
-  const read = new Promise<void>((resolve) => process.stdout.write('', () => resolve()))
-  const hasGivenUp = exitCode === EXIT.interrupted || exitCode === EXIT.unresponsive
-  await (hasGivenUp ? Promise.race([read, sleep(GIVEN_UP_MS)]) : read)
+/** Behind `--` nothing is an option. */
+function optionsOf(list: readonly string[]): readonly string[] {
+  const end = list.indexOf('--')
+  return end === -1 ? list : list.slice(0, end)
 }
-
-const GIVEN_UP_MS = 500
 
 type OnDone = (exitCode: number) => void
 
@@ -127,7 +123,8 @@ async function runCommand(command: Command, added: Commander, output: Output): P
     const signal = new AbortController().signal
     return (await command.run({ ...input, signal }, output)) ?? EXIT.ok
   }
-  const interruption = new Interruption(timeoutMs, command.name)
+  const interruption = new Interruption(timeoutMs, command)
+  output.endBy(interruption.signal)
   const running = command.run({ ...input, signal: interruption.signal }, output)
   const ended =
     command.interruption === 'abort' ? running : Promise.race([running, interruption.rejected])

@@ -21,6 +21,8 @@ export interface Command {
    * itself, and minds the time-out. Default: the process ends.
    */
   readonly interruption?: 'abort' | 'ignore'
+  /** Whether it may have changed something when it is ended before it is done. */
+  readonly isWrite?: boolean
   /** @returns the exit code; undefined for 0. */
   run(input: CommandInput, output: Output): Promise<number | undefined>
 }

@@ -114,8 +114,15 @@ function exitCodeOf(error: Coded, thrown: unknown): number {
   if (thrown instanceof StartError) return thrown.exitCode
   if (error instanceof UsageError) return EXIT.usage
   if (error instanceof CommandError) return EXIT.no
+  if (code === 'PARTYD_OUTCOME_UNKNOWN') return exitCodeOfUnknown(error)
   if (isPartyCode(code)) return PARTY_EXITS[code] ?? EXIT.no
   return LEVEL_EXITS[code] ?? (code === '' ? EXIT.bug : EXIT.no)
+}
+
+/** That of what kept the answer away: a full disk, for example. */
+function exitCodeOfUnknown({ cause }: Coded): number {
+  const code = (cause as Coded | undefined)?.code
+  return code === undefined ? EXIT.unresponsive : exitCodeOf(cause as Coded, cause)
 }
 
 function isPartyCode(code: string): code is PartyErrorCode {

@@ -1,6 +1,7 @@
 // What ends a command before it is done: a signal, or the time that it was given.
 
 import { PartyError } from '@partyd/shared'
+import type { Command } from './command.js'
 import { EXIT } from './failure.js'
 
 export class Interruption {
@@ -9,10 +10,10 @@ export class Interruption {
   #signals = 0
 
   /** @param timeoutMs undefined for no limit. */
-  constructor(timeoutMs: number | undefined, name: string) {
+  constructor(timeoutMs: number | undefined, command: Command) {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => this.#onSignal())
     if (timeoutMs === undefined) return
-    this.#timer = setTimeout(() => this.#onTimeout(timeoutMs, name), timeoutMs)
+    this.#timer = setTimeout(() => this.#onTimeout(timeoutMs, command), timeoutMs)
   }
 
   /** Aborted by the first signal or the time-out, with the error to end with. */
@@ -39,9 +40,11 @@ export class Interruption {
     this.#controller.abort(new Interrupted())
   }
 
-  #onTimeout(ms: number, name: string): void {
+  #onTimeout(ms: number, { name, isWrite }: Command): void {
     const message = `partyd ${name} was not done after ${ms} ms`
-    this.#controller.abort(new PartyError('PARTYD_TIMEOUT', message, { operation: name }))
+    // What the daemon has got by then it may do all the same.
+    const code = isWrite ? 'PARTYD_OUTCOME_UNKNOWN' : 'PARTYD_TIMEOUT'
+    this.#controller.abort(new PartyError(code, message, { operation: name }))
   }
 }
 

@@ -2,14 +2,20 @@
 // output, everything else to standard error.
 
 import { once } from 'node:events'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { inspect, styleText } from 'node:util'
 import { EXIT, type Failure, SCHEMA } from './failure.js'
+
+/** How long an ended command waits for its output to be read. */
+const UNREAD_MS = 500
 
 export type Style = Parameters<typeof styleText>[0]
 
 export class Output {
   /** Whether a program reads it: one object, or one a line where there are many. */
   readonly json: boolean
+  /** Aborted when the command is being ended. */
+  #signal = new AbortController().signal
 
   constructor(json: boolean) {
     this.json = json
@@ -34,9 +40,24 @@ export class Output {
     process.stdout.write(`${line}\n`)
   }
 
-  /** One of many results. Resolves when there is room for the next. */
+  /** From here on nobody who does not read keeps the command, once that is aborted. */
+  endBy(signal: AbortSignal): void {
+    this.#signal = signal
+  }
+
+  /** One of many results. Resolves when there is room for the next. @throws the reason of the command's end. */
   async write(bytes: string | Uint8Array): Promise<void> {
-    if (!process.stdout.write(bytes)) await once(process.stdout, 'drain')
+    if (process.stdout.write(bytes)) return
+    const signal = this.#signal
+    await once(process.stdout, 'drain', { signal }).catch((error) => {
+      throw signal.aborted ? signal.reason : error
+    })
+  }
+
+  /** Resolves when all output is with whoever reads it, or has had its time if the command was ended. */
+  async isRead(): Promise<void> {
+    const read = new Promise<void>((resolve) => process.stdout.write('', () => resolve()))
+    await (this.#signal.aborted ? Promise.race([read, sleep(UNREAD_MS)]) : read)
   }
 
   /** One of many results as a line of JSON. */

@@ -64,7 +64,7 @@ const json: Coding = {
     if (value !== undefined) return Buffer.from(JSON.stringify(value))
     throw new UsageError(`${quote(text)} is not JSON`, `A string needs its quotes: '"text"'.`)
   },
-  decode: parseJson,
+  decode: (bytes) => (hasLongNumber(bytes) ? undefined : parseJson(bytes)),
   // As it is stored: parsed and printed again, a large number would be another.
   format: (bytes) => (parseJson(bytes) === undefined ? undefined : bytes)
 }
@@ -172,6 +172,14 @@ function parseJson(bytes: Buffer): unknown {
     return undefined // The one thing that JSON.parse throws is that it is no JSON.
   }
 }
+
+/** Whether JavaScript may have no number of that many digits, so that printed again it would be another. */
+function hasLongNumber(bytes: Buffer): boolean {
+  const text = bytes.toString()
+  return LONG_NUMBER.test(text) && JSON.stringify(parseJson(bytes)) !== text
+}
+
+const LONG_NUMBER = /\d{16}/
 
 function withoutPadding(text: string): string {
   return text.replace(/=+$/, '')

@@ -18,6 +18,7 @@ export const compactCommand: Command = {
     { flags: '--lte <key>', description: 'up to this key' },
     { flags: '--prefix <key>', description: 'only keys that begin like this, byte for byte' }
   ],
+  isWrite: true,
   example: 'compact ./data',
   async run(input, output) {
     const data = readDataInput(input)

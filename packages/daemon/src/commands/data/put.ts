@@ -19,6 +19,7 @@ export const putCommand: Command = {
     { name: 'value', description: '`-` or nothing: standard input', optional: true }
   ],
   options: [...ENTRY_OPTIONS, SYNC],
+  isWrite: true,
   example: `put ./data user:1 '{"name":"Ada"}' --value-encoding json`,
   async run(input, output) {
     const data = readDataInput(input)
@@ -38,6 +39,7 @@ export const delCommand: Command = {
   summary: 'delete a key, be it there or not',
   arguments: [LOCATION, KEY],
   options: [...KEY_OPTIONS, SYNC],
+  isWrite: true,
   example: 'del ./data user:1',
   async run(input, output) {
     const data = readDataInput(input)
