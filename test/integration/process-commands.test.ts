@@ -154,6 +154,8 @@ describe('partyd restart', () => {
 
   it('takes new options, and starts one where none was', async () => {
     const location = locations.create()
+    await run('start', location)
+    await run('stop', location)
     expect(await run('restart', location)).toMatchObject({ code: 0, answer: { started: true } })
     await run('restart', location, '--sync', '--slow-operations', 'never')
     expect(await status(location)).toMatchObject({
@@ -161,6 +163,15 @@ describe('partyd restart', () => {
       slowOperationsMs: null,
       logLevel: 'info'
     })
+  })
+
+  it('makes no database', async () => {
+    const location = locations.create()
+    expect(await run('restart', location)).toMatchObject({
+      code: 2,
+      answer: { error: { code: 'PARTYD_USAGE' } }
+    })
+    expect(readdirSync(location)).toEqual([])
   })
 
   it('leaves a service to its manager', async () => {

@@ -3,6 +3,7 @@
 import { rmSync } from 'node:fs'
 import { createServer, type Server } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { isatty } from 'node:tty'
 import {
   type Configuration,
   currentPlatform,
@@ -92,7 +93,8 @@ class Daemon {
         onReopenLog: () => this.#reopenLog(),
         onDump: () => this.#log.info('status', this.#describeStatus())
       },
-      () => options.mode === 'foreground' && process.stdin.isTTY
+      // Asked now: a terminal that has hung up is none any more.
+      options.mode === 'foreground' && isatty(0)
     )
     this.#description = new SelfDescription(options.mode)
     this.#startChannel = new StartChannel(options.readyFd)

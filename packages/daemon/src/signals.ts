@@ -1,6 +1,7 @@
 // What signals tell a daemon: to stop, sooner with each one; to open its log again; to say how it is.
 
 import { TIMES } from '@partyd/shared'
+import { leaveTerminal } from './lost-terminal.js'
 import { StoppedDuringStart } from './start-error.js'
 
 export interface SignalOwner {
@@ -15,13 +16,13 @@ export interface SignalOwner {
 export class Signals {
   readonly #owner: SignalOwner
   /** Whether the daemon lives and dies with a terminal. */
-  readonly #hasTerminal: () => boolean
+  readonly #hasTerminal: boolean
   readonly #stop = new AbortController()
   readonly #hurry = new AbortController()
   #stops = 0
 
   /** Listens from here on. SIGUSR1 is left to Node, which opens its inspector on it. */
-  constructor(owner: SignalOwner, hasTerminal: () => boolean) {
+  constructor(owner: SignalOwner, hasTerminal: boolean) {
     this.#owner = owner
     this.#hasTerminal = hasTerminal
     process.on('SIGTERM', () => this.#onStop('SIGTERM'))
@@ -50,7 +51,8 @@ export class Signals {
 
   /** A terminal that goes away takes its daemon with it; others have none to lose. */
   #onHangUp(): void {
-    if (this.#hasTerminal()) this.#onStop('SIGHUP')
-    else this.#owner.onReopenLog()
+    if (!this.#hasTerminal) return this.#owner.onReopenLog()
+    process.on('exit', leaveTerminal)
+    this.#onStop('SIGHUP')
   }
 }

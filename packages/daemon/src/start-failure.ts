@@ -23,8 +23,8 @@ export function reportStartFailure(error: unknown, options: StartFailureOptions)
     const wireError = toWireError(reason, { path: location, pid: process.pid })
     startChannel.report({ event: 'error', exitCode, error: wireError })
   }
-  // Losers leave the log alone; a person at the terminal is told.
-  if (mode !== 'auto') process.stderr.write(`partyd: ${(error as Error).message}\n`)
+  // Losers leave the log alone; a person at the terminal is told, as by any other command.
+  if (mode !== 'auto') process.stderr.write(`${codeOf(error)}: ${(error as Error).message}\n`)
   startChannel.close()
   return exitCode
 }
@@ -32,4 +32,9 @@ export function reportStartFailure(error: unknown, options: StartFailureOptions)
 function exitCodeOf(error: unknown): number {
   if (error instanceof AlreadyRunning) return EXIT_CODES.alreadyRunning
   return error instanceof StartError ? error.exitCode : EXIT_CODES.bug
+}
+
+function codeOf(error: unknown): string {
+  if (error instanceof AlreadyRunning) return 'LEVEL_LOCKED'
+  return error instanceof StartError ? error.error.code : 'PARTYD_BUG'
 }

@@ -95,8 +95,9 @@ function cannotStop(
   daemon: number | undefined,
   { status, cause }: DialFailure
 ): PartyError {
-  const message = `Cannot stop the daemon of ${location}: ${cause.message}`
   const pid = daemon ?? readRendezvous(location)?.pid
+  const who = pid === undefined ? 'the daemon' : `the daemon (pid ${pid})`
+  const message = `Cannot stop ${who} of ${location}: ${cause.message}`
   const details = { path: location, pid, endpoint: findEndpoint(location), cause }
   if (status === 'forbidden') return new PartyError('PARTYD_PERMISSION', message, details)
   if (status === 'refused' && cause instanceof PartyError) {

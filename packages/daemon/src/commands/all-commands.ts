@@ -72,3 +72,8 @@ export const COMMAND_GROUPS: readonly CommandGroup[] = [
     ]
   }
 ]
+
+/** Of commands that have commands of their own. */
+export const GROUP_SUMMARIES: Readonly<Record<string, string>> = {
+  service: 'install, remove, look at or print the service that serves a location'
+}

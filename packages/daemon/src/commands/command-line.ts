@@ -9,11 +9,12 @@ import {
   Option
 } from 'commander'
 import { PACKAGE_VERSION } from '../package-version.js'
-import { COMMAND_GROUPS } from './all-commands.js'
+import { COMMAND_GROUPS, GROUP_SUMMARIES } from './all-commands.js'
 import type { Command, CommandArgument, CommandOption } from './command.js'
 import { parseDuration } from './duration.js'
 import { describeFailure, EXIT, UsageError } from './failure.js'
 import { Interrupted, Interruption } from './interruption.js'
+import { assertLocation } from './location-argument.js'
 import { Output } from './output.js'
 
 /** Runs one command and ends the process with its exit code. */
@@ -24,9 +25,10 @@ export async function runCommandLine(list: readonly string[]): Promise<never> {
     const program = createProgram(output, (code) => {
       exitCode = code
     })
+    assertMeant(list, program)
     await program.parseAsync(list, { from: 'user' })
   } catch (error) {
-    exitCode = reportError(error, output)
+    exitCode = reportError(error, list, output)
   }
   await output.isRead()
   // A command that was interrupted has left work behind.
@@ -37,6 +39,15 @@ export async function runCommandLine(list: readonly string[]): Promise<never> {
 function optionsOf(list: readonly string[]): readonly string[] {
   const end = list.indexOf('--')
   return end === -1 ? list : list.slice(0, end)
+}
+
+/** A word alone is a command that there is not, until somebody says that it is a directory. */
+function assertMeant([word]: readonly string[], program: Commander): void {
+  if (word === undefined) throw new UsageError('no location and no command', SEE_HELP)
+  const isCommand = word === 'help' || program.commands.some((command) => command.name() === word)
+  if (isCommand || word.startsWith('-') || /[./\\]/.test(word)) return
+  const hint = `To serve the directory of that name: partyd ./${word}. The commands: partyd --help.`
+  throw new UsageError(`there is no command '${word}'`, word === '' ? SEE_HELP : hint)
 }
 
 type OnDone = (exitCode: number) => void
@@ -90,7 +101,7 @@ const COMMON: readonly CommandOption[] = [
 
 function findOrAddGroup(parent: Commander, name: string): Commander {
   const found = parent.commands.find((command) => command.name() === name)
-  return found ?? parent.command(name).description(`${name} …; see \`partyd ${name} --help\``)
+  return found ?? parent.command(name).description(GROUP_SUMMARIES[name] ?? '')
 }
 
 function toArgument({ name, description, optional }: CommandArgument): Argument {
@@ -116,6 +127,8 @@ function parseOrExplain(parse: (text: string) => unknown, text: string): unknown
 }
 
 async function runCommand(command: Command, added: Commander, output: Output): Promise<number> {
+  const [first] = command.arguments
+  if (first?.name === 'location') assertLocation(added.processedArgs[0] as string)
   const options = added.opts<Record<string, unknown>>()
   const timeoutMs = options['timeout'] as number | undefined
   const input = { arguments: added.processedArgs, options, timeoutMs }
@@ -125,26 +138,34 @@ async function runCommand(command: Command, added: Commander, output: Output): P
   }
   const interruption = new Interruption(timeoutMs, command)
   output.endBy(interruption.signal)
-  const running = command.run({ ...input, signal: interruption.signal }, output)
+  const running = command
+    .run({ ...input, signal: interruption.signal }, output)
+    .catch((error) => interruption.explain(error))
   const ended =
     command.interruption === 'abort' ? running : Promise.race([running, interruption.rejected])
   return (await ended.finally(() => interruption.clear())) ?? EXIT.ok
 }
 
 /** @returns the exit code. */
-function reportError(error: unknown, output: Output): number {
+function reportError(error: unknown, list: readonly string[], output: Output): number {
   if (error instanceof Interrupted) return EXIT.interrupted
   // Help and the version that were asked for come this way, too.
   if (error instanceof CommanderError && error.exitCode === 0) return EXIT.ok
-  const failure = describeFailure(error instanceof CommanderError ? toUsageError(error) : error)
+  const failure = describeFailure(
+    error instanceof CommanderError ? toUsageError(error, list) : error
+  )
   output.fail(failure)
   return failure.exitCode
 }
 
-function toUsageError({ code, message }: CommanderError): UsageError {
+function toUsageError({ code, message }: CommanderError, [name]: readonly string[]): UsageError {
   // What commander has printed by then is the help.
-  if (code === 'commander.help') return new UsageError('no location and no command', SEE_HELP)
-  return new UsageError(message.replace(/^error: /, ''), SEE_HELP)
+  if (code === 'commander.help') return new UsageError('no command', SEE_HELP)
+  const text = message.replace(/^error: /, '').replaceAll('\n', ' ')
+  const isCommand = COMMAND_GROUPS.some(({ commands }) =>
+    commands.some((command) => command.name === name)
+  )
+  return new UsageError(text, isCommand ? `See: partyd ${name} --help.` : SEE_HELP)
 }
 
 const SEE_HELP = 'See: partyd --help, or partyd <command> --help.'

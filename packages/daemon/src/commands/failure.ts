@@ -1,6 +1,13 @@
 // A command that cannot do what it was asked for: what is printed of it, and its exit code.
 
-import { type ErrorDetails, EXIT_CODES, PARTY_ERRORS, type PartyErrorCode } from '@partyd/shared'
+import {
+  type ErrorDetails,
+  EXIT_CODES,
+  LevelError,
+  PARTY_ERRORS,
+  PartyError,
+  type PartyErrorCode
+} from '@partyd/shared'
 import { StartError } from '../start-error.js'
 
 /** Of the objects that `--json` prints. Grows when a field is taken away or changes its meaning. */
@@ -57,7 +64,17 @@ const LEVEL_HINTS: Readonly<Record<string, string>> = {
   LEVEL_LOCKED: 'See who holds it: partyd doctor <location>. Never delete LOCK.',
   LEVEL_CORRUPTION:
     'Copy the directory first, then put it together from what can be read: partyd repair <location>.',
-  LEVEL_IO_ERROR: 'Check the disk and the rights of the directory.'
+  LEVEL_IO_ERROR: 'Check the disk and the rights of the directory.',
+  LEVEL_INVALID_ARGUMENT: 'Check the path and the options that the database is opened with.',
+  LEVEL_CONNECTION_LOST: 'Repeat it: the next daemon is started by whoever needs it.'
+}
+
+/** What a person at a shell does about them, who cannot change the options of a client. */
+const PARTY_HINTS: Readonly<Partial<Record<PartyErrorCode, string>>> = {
+  PARTYD_NOT_RUNNING: 'Start one with: partyd start <location>.',
+  PARTYD_UNRESPONSIVE:
+    'It may be suspended or overloaded: see partyd doctor <location>. As a last resort: partyd stop <location> --force.',
+  PARTYD_SNAPSHOT_LOST: 'Repeat it: the daemon that held the snapshot has ended.'
 }
 
 const LEVEL_EXITS: Readonly<Record<string, number>> = {
@@ -99,12 +116,27 @@ function reasonOf(error: Error): Coded {
   const { code, cause } = error as Coded
   if (error instanceof StartError) return error.error
   if (code === 'LEVEL_DATABASE_NOT_OPEN' && cause instanceof Error) return reasonOf(cause)
-  return error
+  return isSystemError(error) ? describeSystemError(error) : error
+}
+
+function isSystemError(error: NodeJS.ErrnoException): boolean {
+  return error.syscall !== undefined && error.errno !== undefined
+}
+
+/** What Node says of a file: `EACCES: permission denied, open '…'`. */
+function describeSystemError(error: NodeJS.ErrnoException): Coded {
+  const { code = '', message, path } = error
+  const isForbidden = code === 'EACCES' || code === 'EPERM' || code === 'EROFS'
+  const text = message.replace(`${code}: `, '')
+  const details = { path, cause: error }
+  return isForbidden
+    ? new PartyError('PARTYD_PERMISSION', text, details)
+    : new LevelError('LEVEL_IO_ERROR', text, details)
 }
 
 function hintOf({ code = '', hint, stack }: Coded): string | undefined {
   if (hint !== undefined) return hint
-  if (isPartyCode(code)) return PARTY_ERRORS[code]
+  if (isPartyCode(code)) return PARTY_HINTS[code] ?? PARTY_ERRORS[code]
   if (code in LEVEL_HINTS) return LEVEL_HINTS[code]
   return code === '' ? `This is a bug in partyd: ${stack}` : undefined
 }

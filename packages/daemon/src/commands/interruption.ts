@@ -29,6 +29,13 @@ export class Interruption {
     })
   }
 
+  /** @throws the reason of the end in place of an error that only says that there was one. */
+  explain(error: Error): never {
+    const { code } = error as NodeJS.ErrnoException
+    const isBare = code === 'LEVEL_ABORTED' || code === 'ABORT_ERR'
+    throw isBare && this.signal.aborted ? this.signal.reason : error
+  }
+
   clear(): void {
     clearTimeout(this.#timer)
   }
@@ -44,7 +51,11 @@ export class Interruption {
     const message = `partyd ${name} was not done after ${ms} ms`
     // What the daemon has got by then it may do all the same.
     const code = isWrite ? 'PARTYD_OUTCOME_UNKNOWN' : 'PARTYD_TIMEOUT'
-    this.#controller.abort(new PartyError(code, message, { operation: name }))
+    const hint = isWrite
+      ? 'It may have been done all the same, or be done yet: look before you repeat it.'
+      : 'Nothing was changed. Give it more time, or see: partyd doctor <location>.'
+    const error = new PartyError(code, message, { operation: name })
+    this.#controller.abort(Object.assign(error, { hint }))
   }
 }
 

@@ -23,6 +23,7 @@ export const logLevelCommand: Command = {
     }
   ],
   interruption: 'abort',
+  isWrite: true,
   example: 'log-level ./data debug --slow 50ms',
   async run({ arguments: [directory = '', level], options, timeoutMs, signal }, output) {
     const body = toConfiguration(level, options['slow'] as number | undefined)

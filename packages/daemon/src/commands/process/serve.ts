@@ -52,7 +52,6 @@ export const serveCommand: Command = {
   isDefault: true,
   interruption: 'ignore',
   async run({ arguments: [location = ''], options }) {
-    assertMeant(location)
     const resolved = resolveArguments(location, options)
     // With LevelDB, which no other command needs.
     const { serve } = await import('../../daemon.js')
@@ -68,16 +67,8 @@ export function resolveArguments(
   try {
     return resolveDaemonArguments(location, (flag) => options[toCamelCase(flag)])
   } catch (error) {
-    throw new UsageError((error as Error).message, 'See: partyd serve --help.')
+    throw new UsageError((error as Error).message, 'See the options of the command: --help.')
   }
-}
-
-/** A word alone is a command that there is not, until somebody says that it is a directory. */
-function assertMeant(location: string): void {
-  const isTyped = process.argv[2] === 'serve'
-  if (isTyped || /[./\\]/.test(location)) return
-  const hint = `To serve the directory of that name: partyd ./${location}. The commands: partyd --help.`
-  throw new UsageError(`there is no command '${location}'`, hint)
 }
 
 function databaseOptions(): CommandOption[] {

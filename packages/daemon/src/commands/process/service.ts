@@ -62,7 +62,7 @@ export const serviceInstallCommand: Command = {
     await manager.install(definition)
     const name = serviceName(location)
     const state = await settled(manager, name, input)
-    if (state === 'failed') throw failed(manager, name)
+    if (state === 'failed' || state === 'stopped') throw failed(manager, name)
     const [file] = manager.describe(definition, { socket: false })
     output.print(
       { service: name, state, location, path: file?.path },

@@ -1,5 +1,7 @@
 // `partyd start` and `partyd restart`: a daemon in the background that stays until it is stopped.
 
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import {
   type DaemonArguments,
   type DatabaseOptions,
@@ -11,7 +13,7 @@ import {
 } from '@partyd/shared'
 import { PACKAGE_VERSION } from '../../package-version.js'
 import { type Command, type CommandInput, LOCATION } from '../command.js'
-import { CommandError } from '../failure.js'
+import { CommandError, UsageError } from '../failure.js'
 import type { Output } from '../output.js'
 import { askDaemon } from './ask-daemon.js'
 import type { DaemonStatus } from './daemon-status.js'
@@ -24,6 +26,7 @@ export const startCommand: Command = {
   arguments: [{ ...LOCATION, description: 'the database directory; created if it does not exist' }],
   options: DAEMON_OPTIONS,
   example: 'start ./data --sync',
+  isWrite: true,
   async run(input, output) {
     const [directory = ''] = input.arguments
     const wanted = resolveArguments(directory, input.options)
@@ -41,11 +44,13 @@ export const restartCommand: Command = {
   arguments: [LOCATION],
   options: DAEMON_OPTIONS,
   example: 'restart ./data --log-level debug',
+  isWrite: true,
   interruption: 'abort',
   async run(input, output) {
     const [directory = ''] = input.arguments
     const typed = resolveArguments(directory, input.options)
     const previous = await findDaemon(directory, input)
+    if (previous === undefined) assertDatabase(directory)
     const wanted = previous === undefined ? typed : inherit(typed, previous)
     const started =
       previous === undefined
@@ -57,6 +62,13 @@ export const restartCommand: Command = {
     explain(started, wanted.database, output)
     return undefined
   }
+}
+
+/** What is to be started again must have been there. */
+function assertDatabase(directory: string): void {
+  if (existsSync(join(directory, 'CURRENT'))) return
+  const hint = 'Check the path. `partyd start` makes a database where there is none.'
+  throw new UsageError(`there is no database at ${directory}`, hint)
 }
 
 /** @throws PartyError when it does not answer; CommandError when it is not for us to restart. */

@@ -124,7 +124,9 @@ function report(
     output.note('What it left behind is cleared up by the next start, or: partyd doctor --fix')
   }
   if (holdMs !== undefined) {
-    output.note(`Clients wait for ${formatDuration(holdMs)}, or until: partyd start ${directory}`)
+    output.note(
+      `For ${formatDuration(holdMs)} clients start no daemon; they wait, and fail after their own time-outs. To end that: partyd start ${directory}`
+    )
   } else if (pid !== undefined && clients !== undefined && clients.length > 0) {
     output.note(
       'The next operation of any of them starts a daemon again; --hold <time> prevents it.'
