@@ -18,7 +18,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { PartyLevel } from '@partyd/client'
 import { type Rendezvous, readRendezvous } from '@partyd/shared'
 import { afterEach, describe, expect, it } from 'vitest'
-import { DaemonCommands } from '../harness/daemon-command.js'
+import { DAEMON_ENTRY, DaemonCommands } from '../harness/daemon-command.js'
 import {
   ForeignProcess,
   readWithClassicLevel,
@@ -405,7 +405,11 @@ describe('exit codes', () => {
     ['a second location', ['/nowhere', '/else']],
     ['an idle time that is none', ['/nowhere', '--idle-timeout', 'soon']],
     ['a log level that is none', ['/nowhere', '--log-level', 'loud']],
-    ['a cache size that is none', ['/nowhere', '--cache-size', '-1']]
+    ['a cache size that is none', ['/nowhere', '--cache-size', '-1']],
+    ['a command that is none', ['nowhere']],
+    ['a command that is none, with a location', ['stat', '/nowhere']],
+    ['nothing in the place of a location', ['start', '']],
+    ['a file in the place of a location', ['stop', DAEMON_ENTRY]]
   ])('2 for %s', async (_, args) => {
     const daemon = commands.start(args)
     expect(await daemon.ended).toEqual({ code: 2, signal: null })
