@@ -453,7 +453,7 @@ describe('partyd import', () => {
   it('tells a program how far it has come when its time is over', async () => {
     const location = join(locations.create(), 'it is here')
     const command = ['import', location, '--sublevel', 'a', '--sublevel', 'b c']
-    const lines = manyEntries(5_000, 10).map(([key, value]) => put(`${key}`, `${value}`))
+    const lines = [...manyEntries(5_000, 10)].map(([key, value]) => put(`${key}`, `${value}`))
     const text = createExport(lines)
     const running = commands.start([...command, '--timeout', '3s', '--json'], { input: 'open' })
     running.child.stdin?.write(text.slice(0, text.lastIndexOf('{')))
