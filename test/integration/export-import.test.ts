@@ -445,14 +445,15 @@ describe('partyd import', () => {
       expect(existsSync(location)).toBe(false)
     }
     const input = createExport([put('a', '1')])
-    const beyond = await commands.run(['import', location, '--from-line', '9'], { input })
+    const there = locations.create()
+    const beyond = await commands.run(['import', there, '--from-line', '9'], { input })
     expect(beyond.code).toBe(1)
     expect(beyond.stderr).toContain('PARTYD_INVALID_INPUT: there is no line 9: the input has 3')
   })
 
   it('tells a program how far it has come when its time is over', async () => {
-    const location = join(locations.create(), 'it is here')
-    const command = ['import', location, '--sublevel', 'a', '--sublevel', 'b c']
+    const location = locations.create('it is here')
+    const command = ['import', location, '--sublevel', 'a', '--sublevel', 'b$c']
     const lines = [...manyEntries(5_000, 10)].map(([key, value]) => put(`${key}`, `${value}`))
     const text = createExport(lines)
     const running = commands.start([...command, '--timeout', '3s', '--json'], { input: 'open' })
@@ -465,7 +466,7 @@ describe('partyd import', () => {
       nextLine: 4_002,
       error: { code: 'PARTYD_TIMEOUT', hint: expect.stringContaining('--from-line 4002') }
     })
-    const again = `partyd import '${location}' --sublevel a --sublevel 'b c' --from-line 4002. `
+    const again = `partyd import '${location}' --sublevel a --sublevel 'b$c' --from-line 4002. `
     expect(stderr).toContain(again)
   })
 

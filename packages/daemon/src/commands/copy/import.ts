@@ -61,6 +61,8 @@ class Source {
   readonly #blocks: AsyncGenerator<LineBlock>
   /** Looked at, and still to be read. */
   #next: LineBlock | undefined
+  /** Empty ones, before that. */
+  #linesPassed = 0
   /** 0 if it is not known. */
   readonly #size: number
   #bytesRead = 0
@@ -101,22 +103,30 @@ class Source {
    * @throws LineError when it is not that of an export · CommandError when there is nothing at all.
    */
   async checkBeginning(): Promise<void> {
-    const { value } = await this.#blocks.next()
-    this.#next = value as LineBlock | undefined
+    this.#next = await this.#passEmptyLines()
     if (this.#next === undefined) {
       const hint = `An export has a line ${HEADER_LINE.trim()} even without entries. Nothing was written.`
       throw new CommandError('PARTYD_INVALID_INPUT', 'the input is empty and no export', hint)
     }
     const { lines, isCut } = this.#next
     const index = lines.findIndex((line) => line !== '')
-    if (index < 0) return
-    this.line = index + 1
+    this.line = this.#linesPassed + index + 1
     new ExportReader(1).read(lines[index] as string | LineError, this.line, isCut)
+  }
+
+  /** @returns the first block that has more than those. */
+  async #passEmptyLines(): Promise<LineBlock | undefined> {
+    for (;;) {
+      const { value, done } = await this.#blocks.next()
+      if (done) return undefined
+      if (value.lines.some((line) => line !== '')) return value
+      this.#linesPassed += value.lines.length
+    }
   }
 
   /** Runs `use` on each line, be it text or what is wrong with it. */
   async forEachLine(use: (line: string | LineError) => Promise<void> | undefined): Promise<void> {
-    this.line = 0
+    this.line = this.#linesPassed
     if (this.#next !== undefined) await this.#readBlock(this.#next, use)
     this.#next = undefined
     for await (const block of this.#blocks) await this.#readBlock(block, use)
