@@ -135,6 +135,20 @@ it('takes an empty directory for its own, and no other', async () => {
   expect(readdirSync(folder).sort()).toEqual(['empty', 'file', 'full'])
 })
 
+it('refuses what another backup has put there meanwhile', async () => {
+  const location = await createMany()
+  const target = createTarget()
+  const slower = commands.start(['backup', location, target])
+  await slower.stopInTheMiddle(target, 1_000_000)
+  expect((await commands.run(['backup', location, target])).code).toBe(0)
+  slower.child.kill('SIGCONT')
+  const { code, stderr } = await slower.finished
+  expect(code).toBe(2)
+  expect(stderr).toMatch(/^PARTYD_USAGE: there is something at .*\n {2}Name a directory/)
+  expect(findPartials(target)).toEqual([])
+  expect(existsSync(join(target, 'CURRENT'))).toBe(true)
+})
+
 it.each(['SIGINT', 'SIGTERM', 'twice SIGINT'])('leaves nothing after %s', async (how) => {
   const location = await createMany()
   const target = createTarget()
@@ -192,7 +206,9 @@ it('says that the disk is full, and leaves nothing', async () => {
 
 it('makes no database where there is none', async () => {
   const folder = locations.create()
-  const { code } = await commands.run(['backup', join(folder, 'none'), join(folder, 'backup')])
+  const paths = [join(folder, 'none'), join(folder, 'backup')]
+  const { code, stderr } = await commands.run(['backup', ...paths])
   expect(code).toBe(2)
+  expect(stderr).toContain('there is no database at ')
   expect(readdirSync(folder)).toEqual([])
 })

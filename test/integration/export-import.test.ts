@@ -97,6 +97,22 @@ describe('every entry comes back', () => {
     ])
   })
 
+  it('also with an empty key, of the database and of a sublevel', async () => {
+    const location = locations.create()
+    const copy = locations.create()
+    await fill(location, [
+      [Buffer.alloc(0), Buffer.from('1')],
+      [Buffer.from('!s!'), Buffer.from('2')]
+    ])
+    for (const options of [[], ['--sublevel', 's']]) {
+      const { stdout } = await commands.run(['export', location, ...options])
+      expect(stdout).toContain('{"key":"",')
+      const imported = await commands.run(['import', copy, ...options], { input: stdout })
+      expect(imported).toMatchObject({ code: 0, stderr: '' })
+      expect((await commands.run(['export', copy, ...options])).stdout).toBe(stdout)
+    }
+  })
+
   it('or none, of an empty database', async () => {
     const location = locations.create()
     const copy = locations.create()
@@ -225,10 +241,25 @@ describe('partyd export', () => {
 
   it('makes no database where there is none', async () => {
     const folder = locations.create()
-    const { code, stdout } = await commands.run(['export', join(folder, 'none')])
+    const { code, stdout, stderr } = await commands.run(['export', join(folder, 'none')])
     expect(code).toBe(2)
+    expect(stderr).toMatch(/^PARTYD_USAGE: there is no database at /)
     expect(stdout).toBe('')
     expect(readdirSync(folder)).toEqual([])
+  })
+
+  it('refuses a file that another export has made meanwhile', async () => {
+    const location = await createMany()
+    const file = join(locations.create(), 'file')
+    const slower = commands.start(['export', location, file])
+    await slower.stopInTheMiddle(file, 1)
+    expect((await commands.run(['export', location, file, '--limit', '1'])).code).toBe(0)
+    slower.child.kill('SIGCONT')
+    const { code, stderr } = await slower.finished
+    expect(code).toBe(2)
+    expect(stderr).toContain('--force')
+    expect(readFileSync(file, 'utf8').split('\n')).toHaveLength(4)
+    expect(findPartials(file)).toEqual([])
   })
 
   it.each(['SIGINT', 'SIGTERM'] as const)('leaves nothing behind after %s', async (signal) => {
@@ -327,7 +358,7 @@ describe('partyd export', () => {
         .succeeded()
         .then(({ stdout }) => stdout)
     const shown = await onTerminal(line, { NO_COLOR: '1' })
-    expect(shown).toMatch(/exporting [\d,]+ entries/)
+    expect(shown).toMatch(/exporting [\d,]+\/s, /)
     // biome-ignore lint/suspicious/noControlCharactersInRegex: it is what colours begin with.
     expect(shown).not.toMatch(/\x1b\[[\d;]*m/)
     expect(await onTerminal(`${line} --force --json`)).toMatch(
@@ -398,6 +429,45 @@ describe('partyd import', () => {
     expect(existsSync(location)).toBe(false)
     const fine = await commands.run(['import', location, '--dry-run'], { input: createExport([]) })
     expect(fine.code).toBe(0)
+  })
+
+  it('says that there is nothing, or no such line', async () => {
+    const location = join(locations.create(), 'none')
+    for (const [input, reason] of [
+      ['', 'PARTYD_INVALID_INPUT: the input is empty'],
+      [put('a', '1'), 'PARTYD_INVALID_INPUT: line 1: '],
+      ['\n{"key"', 'PARTYD_INVALID_INPUT: line 2: ']
+    ] as const) {
+      const { code, stderr } = await commands.run(['import', location], { input })
+      expect(code).toBe(1)
+      expect(stderr).toContain(reason)
+      expect(stderr).toContain('Nothing was written.')
+      expect(existsSync(location)).toBe(false)
+    }
+    const input = createExport([put('a', '1')])
+    const there = locations.create()
+    const beyond = await commands.run(['import', there, '--from-line', '9'], { input })
+    expect(beyond.code).toBe(1)
+    expect(beyond.stderr).toContain('PARTYD_INVALID_INPUT: there is no line 9: the input has 3')
+  })
+
+  it('tells a program how far it has come when its time is over', async () => {
+    const location = locations.create('it is here')
+    const command = ['import', location, '--sublevel', 'a', '--sublevel', 'b$c']
+    const lines = [...manyEntries(5_000, 10)].map(([key, value]) => put(`${key}`, `${value}`))
+    const text = createExport(lines)
+    const running = commands.start([...command, '--timeout', '3s', '--json'], { input: 'open' })
+    running.child.stdin?.write(text.slice(0, text.lastIndexOf('{')))
+    const { code, stdout, stderr } = await running.finished
+    expect(code).toBe(4)
+    expect(JSON.parse(stdout)).toMatchObject({
+      interrupted: true,
+      entries: 4_000,
+      nextLine: 4_002,
+      error: { code: 'PARTYD_TIMEOUT', hint: expect.stringContaining('--from-line 4002') }
+    })
+    const again = `partyd import '${location}' --sublevel a --sublevel 'b$c' --from-line 4002. `
+    expect(stderr).toContain(again)
   })
 
   it('refuses a file that it cannot read, before anything else', async () => {

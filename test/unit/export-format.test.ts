@@ -6,9 +6,11 @@ import {
   ExportReader,
   encodeEntry,
   encodeLongEntry,
-  HEADER_LINE
+  HEADER_LINE,
+  LineError
 } from '../../packages/daemon/src/commands/copy/export-format.js'
 import { readLineBlocks } from '../../packages/daemon/src/commands/copy/line-blocks.js'
+import { fitParts } from '../../packages/daemon/src/commands/copy/progress.js'
 
 const HEADER = HEADER_LINE.trim()
 
@@ -22,7 +24,6 @@ const WRONG: readonly [what: string, line: string, reason: string][] = [
   ['no object', 'null', 'it is no JSON object'],
   ['no entry', '{"key":"a"}', 'it is no entry'],
   ['a value that is no text', '{"key":"a","value":1}', 'it is no entry'],
-  ['an empty key', '{"key":"","value":"1"}', 'the key is empty'],
   ['a field that is not known', '{"key":"a","value":"1","valueEncodin":"hex"}', 'a field that'],
   ['another encoding', '{"key":"a","value":"1","valueEncoding":"hex"}', 'can be base64 only'],
   ['broken base64', '{"key":"a","value":"/wA","valueEncoding":"base64"}', 'is no base64'],
@@ -43,8 +44,19 @@ describe('a line', () => {
     expect(() => reader.read(line, 3, true)).toThrow(line === HEADER ? reason : 'was cut off')
   })
 
-  it('must be UTF-8', () => {
-    expect(() => new ExportReader(1).read(undefined, 1, false)).toThrow('it is not UTF-8')
+  it('is refused for what kept it from being read', () => {
+    const wrong = new LineError('it is not UTF-8')
+    expect(() => new ExportReader(1).read(wrong, 1, false)).toThrow(wrong)
+  })
+
+  it('may have an empty key, which LevelDB has, too', () => {
+    expect(readAll([HEADER, encodeEntry(['', 'a'])])[1]).toEqual(['', 'a'])
+    expect(readAll([HEADER, encodeEntry([Buffer.alloc(0), 'a'])])[1]).toEqual(['', 'a'])
+  })
+
+  it('may be the first behind a byte order mark', () => {
+    expect(readAll([`\ufeff${HEADER}`, encodeEntry(['a', 'b'])])[1]).toEqual(['a', 'b'])
+    expect(() => readAll([HEADER, `\ufeff${encodeEntry(['a', 'b'])}`])).toThrow('no JSON')
   })
 
   it('comes back as it was, in pieces if it is long', () => {
@@ -83,17 +95,34 @@ describe('an export', () => {
     const text = Buffer.from('one\nzwö\n\nfour €\n\xffive')
     const bytes = Buffer.concat([text.subarray(0, -5), Buffer.from([0xff, 10]), Buffer.from('end')])
     for (let size = 1; size < bytes.length; size++) {
-      const found: (string | undefined)[] = []
+      const found: (string | LineError)[] = []
       let isCut = false
       for await (const block of readLineBlocks(chunksOf(bytes, size))) {
         found.push(...block.lines)
         isCut = block.isCut
       }
       expect(found.slice(0, 4)).toEqual(['one', 'zwö', '', 'four €'])
-      expect(found.slice(4)).toEqual([undefined, 'end'])
+      expect(found.slice(4)).toEqual([new LineError('it is not UTF-8'), 'end'])
       expect(isCut).toBe(true)
     }
   })
+})
+
+it('passes over a line that is too long, and says so before its end', async () => {
+  for (const size of [1, 3, 5, 7]) {
+    const blocks = readLineBlocks(chunksOf(Buffer.from(`one\n${'x'.repeat(100)}\ntwo`), size), 20)
+    const found: (string | LineError)[] = []
+    for await (const { lines, bytesRead } of blocks) {
+      found.push(...lines)
+      if (lines[0] instanceof LineError) expect(bytesRead).toBeLessThan(40)
+    }
+    expect(found).toEqual(['one', new LineError('it is too long'), 'two'])
+  }
+})
+
+it('shows of its progress what fits', () => {
+  expect(fitParts(['50%', '3s left', '5 entries'], 80)).toBe('50% · 3s left · 5 entries')
+  expect(fitParts(['50%', '3s left', '5 entries'], 25)).toBe('50% · 3s left')
 })
 
 async function* chunksOf(bytes: Buffer, size: number): AsyncGenerator<Buffer> {

@@ -18,7 +18,7 @@ export class BackupWriter {
   }
 
   static async create(target: string): Promise<BackupWriter> {
-    const partial = new PartialTarget(target)
+    const partial = new PartialTarget(target, 'directory')
     try {
       mkdirSync(partial.path, { mode: 0o700 })
     } catch (error) {

@@ -2,11 +2,10 @@
 
 import type { Bytes } from '@partyd/shared'
 import { type Command, type CommandInput, LOCATION } from '../command.js'
-import { UsageError } from '../failure.js'
+import { withExisting } from '../data/data-scope.js'
 import type { ClientDatabase } from '../open-database.js'
-import { withDatabase } from '../open-database.js'
 import type { Output } from '../output.js'
-import { findTarget, isEmptyDirectory } from './partial-target.js'
+import { directoryIsTaken, findTarget, isEmptyDirectory } from './partial-target.js'
 import { describeTally, showProgress, type Tally } from './progress.js'
 import { ScanPosition } from './scan-position.js'
 import { ALL, scanSnapshot, withRestarts } from './snapshot-scan.js'
@@ -37,8 +36,7 @@ export const backupCommand: Command = {
 function refuseUnlessEmpty(path: string): typeof isEmptyDirectory {
   return (found, target) => {
     if (isEmptyDirectory(found, target)) return true
-    const hint = 'Name a directory that does not exist yet, or is empty.'
-    throw new UsageError(`there is something at ${path} already`, hint)
+    throw directoryIsTaken(path)
   }
 }
 
@@ -50,7 +48,7 @@ async function backUp(
 ): Promise<Tally> {
   const { signal } = input
   try {
-    return await withDatabase(directory, input, {}, (database) =>
+    return await withExisting(directory, input, {}, (database) =>
       withRestarts(output, signal, () => copyTo(target, database, signal, output))
     )
   } catch (error) {

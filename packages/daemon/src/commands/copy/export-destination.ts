@@ -3,7 +3,7 @@
 import { once } from 'node:events'
 import { type FileHandle, open } from 'node:fs/promises'
 import { UsageError } from '../failure.js'
-import { findTarget, PartialTarget, writeError } from './partial-target.js'
+import { fileIsTaken, findTarget, PartialTarget, writeError } from './partial-target.js'
 
 export interface ExportDestination {
   /** Resolves when there is room for more. */
@@ -44,8 +44,8 @@ export class ExportFile implements ExportDestination {
   }
 
   /** @param target as {@link findFile} gave it. */
-  static async create(target: string): Promise<ExportFile> {
-    const partial = new PartialTarget(target)
+  static async create(target: string, mayReplace: boolean): Promise<ExportFile> {
+    const partial = new PartialTarget(target, mayReplace ? 'replacing file' : 'new file')
     try {
       // As private as the database.
       return new ExportFile(target, partial, await open(partial.path, 'wx', 0o600))
@@ -68,6 +68,7 @@ export class ExportFile implements ExportDestination {
       await this.#file.close()
       this.#partial.complete()
     } catch (error) {
+      if (error instanceof UsageError) throw error
       throw writeError(this.#path, error as Error)
     }
   }
@@ -92,7 +93,7 @@ export function findFile(path: string, mayReplace: boolean): string {
   return findTarget(path, (found) => {
     if (found.isFile()) {
       if (mayReplace) return true
-      throw new UsageError(`there is a file ${path} already`, 'To replace it: --force.')
+      throw fileIsTaken(path)
     }
     // A device, or a pipe: a new file in its place is not what is meant.
     throw new UsageError(`${path} is no file`, `To write to it: partyd export <location> > ${path}`)

@@ -118,22 +118,23 @@ export class ExportReader {
   }
 
   /**
-   * @param text undefined for a line that is no text.
+   * @param text what is wrong with a line that could not be read.
    * @param isCut whether it lacks its end.
    * @returns the entry of the line, if it has one that is asked for.
    * @throws LineError
    */
-  read(text: string | undefined, number: number, isCut: boolean): Entry | undefined {
-    if (text === undefined) {
+  read(text: string | LineError, number: number, isCut: boolean): Entry | undefined {
+    if (text instanceof LineError) {
       this.#entries++
-      throw new LineError('it is not UTF-8')
+      throw text
     }
     if (text === '') return undefined
     if (number < this.#fromLine && this.#status === 'entries') {
       this.#entries++
       return undefined
     }
-    const line = this.#decode(text, isCut)
+    // Editors may put a byte order mark there.
+    const line = this.#decode(number === 1 ? text.replace(/^\ufeff/, '') : text, isCut)
     if (line.type === 'header') {
       this.#status = 'entries'
       return undefined
@@ -190,7 +191,6 @@ function decodeEntry(object: EntryObject, line: string): ExportLine {
   const isEscaped = line.includes('\\u')
   const key = decodeField('key', object.key, keyEncoding, isEscaped)
   const value = decodeField('value', object.value, valueEncoding, isEscaped)
-  if (key.length === 0) throw new LineError('the key is empty')
   if (byteLength(key) + byteLength(value) > LIMITS.frameBytesMax - FRAME_REST_BYTES) {
     throw new LineError('the entry is larger than partyd can take')
   }

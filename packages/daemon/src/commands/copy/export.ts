@@ -2,7 +2,8 @@
 
 import { type Command, type CommandInput, LOCATION } from '../command.js'
 import { BOUNDS, KEY_OPTIONS, LIMIT, readDataInput } from '../data/data-options.js'
-import { type ClientDatabase, withDatabase } from '../open-database.js'
+import { withExisting } from '../data/data-scope.js'
+import type { ClientDatabase } from '../open-database.js'
 import type { Output } from '../output.js'
 import {
   type ExportDestination,
@@ -72,11 +73,12 @@ async function exportToFile(
   output: Output,
   target: string
 ): Promise<undefined> {
+  const mayReplace = input.options['force'] === true
   const startedAt = performance.now()
   const tally = await withOpen(input, (database) =>
     withRestarts(output, input.signal, async () => {
       const tally = { entries: 0, bytes: 0 }
-      const file = await ExportFile.create(target)
+      const file = await ExportFile.create(target, mayReplace)
       try {
         await exportTo(database, input, file, tally, output)
       } catch (error) {
@@ -99,7 +101,7 @@ async function withOpen<T>(
   use: (database: ClientDatabase) => Promise<T>
 ): Promise<T> {
   try {
-    return await withDatabase(directory, input, {}, use)
+    return await withExisting(directory, input, {}, use)
   } catch (error) {
     throw input.signal.aborted ? input.signal.reason : error
   }

@@ -55,6 +55,11 @@ export class ImportBatches {
     return sent
   }
 
+  /** Whether it is known of everything that was sent what has become of it. */
+  get areAnswered(): boolean {
+    return this.#onTheWay.length === 0
+  }
+
   /** Sends what is left. Resolves when all of it is in the database, and what was sent last on the disk. */
   async finish(): Promise<void> {
     if (this.#puts.length > 0) await this.#send(true)

@@ -6,13 +6,13 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { isHidden } from '../../store/key-space.js'
 import { type Command, type CommandInput, LOCATION } from '../command.js'
 import { SUBLEVEL } from '../data/data-options.js'
-import { CommandError, EXIT, UsageError } from '../failure.js'
+import { CommandError, describeFailure, EXIT, UsageError } from '../failure.js'
 import { Interrupted } from '../interruption.js'
 import { type ClientDatabase, withDatabase } from '../open-database.js'
 import type { Output } from '../output.js'
-import { type Entry, ExportReader, LineError } from './export-format.js'
+import { type Entry, ExportReader, HEADER_LINE, LineError } from './export-format.js'
 import { ImportBatches } from './import-batches.js'
-import { readLineBlocks } from './line-blocks.js'
+import { type LineBlock, readLineBlocks } from './line-blocks.js'
 import { describeTally, showProgress } from './progress.js'
 import { openSublevel } from './snapshot-scan.js'
 
@@ -58,7 +58,11 @@ function parseLineNumber(text: string): number {
 
 /** What is read, line by line. */
 class Source {
-  readonly #stream: Readable
+  readonly #blocks: AsyncGenerator<LineBlock>
+  /** Looked at, and still to be read. */
+  #next: LineBlock | undefined
+  /** Empty ones, before that. */
+  #linesPassed = 0
   /** 0 if it is not known. */
   readonly #size: number
   #bytesRead = 0
@@ -68,7 +72,7 @@ class Source {
   isCut = false
 
   private constructor(stream: Readable, size: number, signal: AbortSignal) {
-    this.#stream = addAbortSignal(signal, stream)
+    this.#blocks = readLineBlocks(addAbortSignal(signal, stream))
     this.#size = size
   }
 
@@ -94,17 +98,51 @@ class Source {
     return this.#size === 0 ? undefined : this.#bytesRead / this.#size
   }
 
-  /** Runs `use` on each line; undefined is one that is no text. */
-  async forEachLine(use: (line: string | undefined) => Promise<void> | undefined): Promise<void> {
-    for await (const { lines, bytesRead, isCut } of readLineBlocks(this.#stream)) {
-      this.isCut = isCut
-      for (const line of lines) {
-        this.line++
-        const isBusy = use(line)
-        if (isBusy !== undefined) await isBusy
-      }
-      this.#bytesRead = bytesRead
+  /**
+   * Looks at the first line before anything is made for what follows it.
+   * @throws LineError when it is not that of an export · CommandError when there is nothing at all.
+   */
+  async checkBeginning(): Promise<void> {
+    this.#next = await this.#passEmptyLines()
+    if (this.#next === undefined) {
+      const hint = `An export has a line ${HEADER_LINE.trim()} even without entries. Nothing was written.`
+      throw new CommandError('PARTYD_INVALID_INPUT', 'the input is empty and no export', hint)
     }
+    const { lines, isCut } = this.#next
+    const index = lines.findIndex((line) => line !== '')
+    this.line = this.#linesPassed + index + 1
+    new ExportReader(1).read(lines[index] as string | LineError, this.line, isCut)
+  }
+
+  /** @returns the first block that has more than those. */
+  async #passEmptyLines(): Promise<LineBlock | undefined> {
+    for (;;) {
+      const { value, done } = await this.#blocks.next()
+      if (done) return undefined
+      if (value.lines.some((line) => line !== '')) return value
+      this.#linesPassed += value.lines.length
+    }
+  }
+
+  /** Runs `use` on each line, be it text or what is wrong with it. */
+  async forEachLine(use: (line: string | LineError) => Promise<void> | undefined): Promise<void> {
+    this.line = this.#linesPassed
+    if (this.#next !== undefined) await this.#readBlock(this.#next, use)
+    this.#next = undefined
+    for await (const block of this.#blocks) await this.#readBlock(block, use)
+  }
+
+  async #readBlock(
+    { lines, bytesRead, isCut }: LineBlock,
+    use: (line: string | LineError) => Promise<void> | undefined
+  ): Promise<void> {
+    this.isCut = isCut
+    for (const line of lines) {
+      this.line++
+      const isBusy = use(line)
+      if (isBusy !== undefined) await isBusy
+    }
+    this.#bytesRead = bytesRead
   }
 }
 
@@ -125,7 +163,7 @@ class LineChecks {
   }
 
   /** @returns the entry of the line, if it has one that is to be put. @throws LineError */
-  read(text: string | undefined): Entry | undefined {
+  read(text: string | LineError): Entry | undefined {
     const entry = this.#reader.read(text, this.#source.line, this.#source.isCut)
     if (entry === undefined || typeof entry[0] === 'string') return entry
     if (this.#keysAreWhole && isHidden(entry[0])) {
@@ -147,7 +185,7 @@ async function checkOnly(source: Source, input: CommandInput, output: Output): P
   const wrong: { readonly line: number; readonly reason: string }[] = []
   let wrongLines = 0
   const progress = await showProgress(output, 'checking', tally, async () => source.fraction)
-  const check = (text: string | undefined): undefined => {
+  const check = (text: string | LineError): undefined => {
     try {
       if (checks.read(text) !== undefined) tally.entries++
     } catch (error) {
@@ -179,12 +217,17 @@ async function checkOnly(source: Source, input: CommandInput, output: Output): P
 
 const TRUNCATED = 'The last line, with the count, is missing: the export was cut off.'
 
-async function importFrom(source: Source, input: CommandInput, output: Output): Promise<undefined> {
+async function importFrom(
+  source: Source,
+  input: CommandInput,
+  output: Output
+): Promise<number | undefined> {
   const startedAt = performance.now()
-  const [directory = '', path] = input.arguments
+  const [directory = ''] = input.arguments
   const { fromLine, sublevel } = input.options as { fromLine: number; sublevel?: readonly string[] }
   let batches: ImportBatches | undefined
   try {
+    await source.checkBeginning()
     await withDatabase(directory, input, { createIfMissing: true }, async (database) => {
       const target = openSublevel(database, sublevel ?? [])
       batches = new ImportBatches(target, fromLine - 1)
@@ -196,16 +239,15 @@ async function importFrom(source: Source, input: CommandInput, output: Output): 
       batches?.settle().catch(() => {}),
       sleep(SETTLE_MS, undefined, { ref: false })
     ])
-    const place = describePlace(
-      batches,
-      fromLine,
-      `${directory}${path === undefined ? '' : ` ${path}`}`
-    )
-    throw explain(error as Error, source, input, output, place, batches)
+    const reason = (input.signal.aborted ? input.signal.reason : error) as Error
+    const place = describePlace(batches, input)
+    if (input.signal.aborted) return endInterrupted(reason, place, output)
+    throw explain(reason, source, place)
   }
   const ms = Math.round(performance.now() - startedAt)
   const tally = { entries: batches?.written.entries ?? 0, bytes: source.bytesRead }
   output.print({ ...tally, ms }, `imported ${describeTally(tally, ms)}`)
+  return undefined
 }
 
 async function importLines(
@@ -232,6 +274,11 @@ async function importLines(
     progress.stop()
   }
   if (checks.isComplete) return
+  const fromLine = options['fromLine'] as number
+  if (fromLine > source.line) {
+    const text = `there is no line ${fromLine}: the input has ${source.line}`
+    throw new CommandError('PARTYD_INVALID_INPUT', text, 'Nothing was written.')
+  }
   const hint =
     'All entries that it has are in the database. Get the rest of it, and import it again.'
   throw new CommandError('PARTYD_TRUNCATED', TRUNCATED, hint)
@@ -246,44 +293,72 @@ async function settleOnDisk(database: ClientDatabase): Promise<void> {
   await database.compactRange(nothing, nothing)
 }
 
+/** How far it has come. */
 interface Place {
+  readonly entries: number
   /** The next line to import. */
   readonly nextLine: number
   readonly text: string
 }
 
-function describePlace(
-  batches: ImportBatches | undefined,
-  fromLine: number,
-  command: string
-): Place {
-  const nextLine = (batches?.written.line ?? 0) + 1
-  if (nextLine <= fromLine) return { nextLine: fromLine, text: 'Nothing was written.' }
-  return {
-    nextLine,
-    text: `The lines before ${nextLine} are in the database. To go on: partyd import ${command} --from-line ${nextLine}. To begin anew does no harm, either.`
+function describePlace(batches: ImportBatches | undefined, input: CommandInput): Place {
+  const fromLine = input.options['fromLine'] as number
+  const entries = batches?.written.entries ?? 0
+  if (batches === undefined || (entries === 0 && batches.areAnswered)) {
+    return { entries, nextLine: fromLine, text: 'Nothing was written.' }
   }
+  const nextLine = batches.written.line + 1
+  const parts = [
+    entries > 0 && `The lines before ${nextLine} are in the database.`,
+    !batches.areAnswered && `Lines from ${nextLine} on may be there, too.`,
+    `To go on: ${commandToGoOn(input, nextLine)}. To begin anew does no harm, either.`
+  ]
+  return { entries, nextLine, text: parts.filter(Boolean).join(' ') }
 }
 
-/** What ended it, and how far it had come. */
-function explain(
-  error: Error,
-  source: Source,
-  { signal }: CommandInput,
-  output: Output,
-  { text, nextLine }: Place,
-  batches: ImportBatches | undefined
-): Error {
-  const reason = signal.aborted ? (signal.reason as Error) : error
+/** What leads to the same place of the same database. */
+function commandToGoOn({ arguments: paths, options }: CommandInput, nextLine: number): string {
+  const sublevels = (options['sublevel'] as readonly string[] | undefined) ?? []
+  return [
+    'partyd import',
+    ...paths.flatMap((path) => (path === undefined ? [] : quoteForShell(withoutDash(path)))),
+    ...sublevels.map((name) => `--sublevel ${quoteForShell(name)}`),
+    `--from-line ${nextLine}`
+  ].join(' ')
+}
+
+function withoutDash(path: string): string {
+  return path.startsWith('-') ? `./${path}` : path
+}
+
+/** On Windows, quotes of the other kind. */
+function quoteForShell(text: string): string {
+  if (/^[\w@%+=:,./\\-]+$/.test(text) && (process.platform === 'win32' || !text.includes('\\'))) {
+    return text
+  }
+  return process.platform === 'win32' ? `"${text}"` : `'${text.replaceAll("'", "'\\''")}'`
+}
+
+/** By the user, or by the time-out, which is an error: both say how far it has come. */
+function endInterrupted(reason: Error, { text, ...place }: Place, output: Output): number {
   if (reason instanceof Interrupted) {
-    const entries = batches?.written.entries ?? 0
-    if (output.json) output.print({ interrupted: true, entries, nextLine }, '')
+    if (output.json) output.print({ interrupted: true, ...place }, '')
     output.note(`Interrupted. ${text}`)
-    return reason
+    throw reason
   }
-  if (reason instanceof LineError) {
-    return new CommandError('PARTYD_INVALID_INPUT', `line ${source.line}: ${reason.message}`, text)
+  const { code, message, details, exitCode } = describeFailure(reason)
+  output.warn(`${code}: ${message}\n  ${text}`)
+  const error = { code, message, hint: text, ...details }
+  if (output.json) output.print({ interrupted: true, ...place, error }, '')
+  return exitCode
+}
+
+/** What ended it, what to do about that, and how far it had come. */
+function explain(error: Error, source: Source, { text }: Place): Error {
+  if (error instanceof LineError) {
+    return new CommandError('PARTYD_INVALID_INPUT', `line ${source.line}: ${error.message}`, text)
   }
-  if (reason instanceof CommandError || reason instanceof UsageError) return reason
-  return Object.assign(reason, { hint: text })
+  if (error instanceof CommandError || error instanceof UsageError) return error
+  const { hint } = describeFailure(error)
+  return Object.assign(error, { hint: hint === undefined ? text : `${hint} ${text}` })
 }

@@ -5,6 +5,7 @@ import { randomBytes } from 'node:crypto'
 import {
   closeSync,
   fsyncSync,
+  linkSync,
   lstatSync,
   openSync,
   readdirSync,
@@ -18,26 +19,34 @@ import { basename, dirname, join } from 'node:path'
 import { LevelError } from '@partyd/shared'
 import { UsageError } from '../failure.js'
 
+/** A directory replaces an empty one only. */
+type TargetKind = 'directory' | 'new file' | 'replacing file'
+
 export class PartialTarget {
   /** Where to write. */
   readonly path: string
   readonly #target: string
+  readonly #kind: TargetKind
   // LevelDB may still be writing when the process is ended in a hurry: then there are new files.
   readonly #discard = (): void =>
     rmSync(this.path, { recursive: true, force: true, maxRetries: 10 })
 
   /** @param target as {@link findTarget} gave it. */
-  constructor(target: string) {
+  constructor(target: string, kind: TargetKind) {
     this.#target = target
+    this.#kind = kind
     this.path = `${target}.partial-${randomBytes(4).toString('hex')}`
     process.on('exit', this.#discard)
   }
 
-  /** What was written is on the disk by now; afterwards its name is, too. */
+  /**
+   * What was written is on the disk by now; afterwards its name is, too.
+   * @throws UsageError when somebody else has put something there meanwhile.
+   */
   complete(): void {
-    // Elsewhere a directory is not renamed to one that is there, be it empty.
-    if (process.platform === 'win32') removeEmptyDirectory(this.#target)
-    renameSync(this.path, this.#target)
+    if (this.#kind === 'directory') moveDirectory(this.path, this.#target)
+    else if (this.#kind === 'new file') moveNewFile(this.path, this.#target)
+    else renameSync(this.path, this.#target)
     process.off('exit', this.#discard)
     syncDirectory(dirname(this.#target))
   }
@@ -79,6 +88,39 @@ function resolveTarget(path: string): string {
 
 export function isEmptyDirectory(found: Stats, target: string): boolean {
   return found.isDirectory() && readdirSync(target).length === 0
+}
+
+function moveDirectory(from: string, to: string): void {
+  try {
+    // Elsewhere a directory is not renamed to one that is there, be it empty.
+    if (process.platform === 'win32') removeEmptyDirectory(to)
+    renameSync(from, to)
+  } catch (error) {
+    const { code = '' } = error as NodeJS.ErrnoException
+    throw ['ENOTEMPTY', 'EEXIST', 'ENOTDIR'].includes(code) ? directoryIsTaken(to) : error
+  }
+}
+
+/** A second name, as a file that is there would be replaced by a rename. */
+function moveNewFile(from: string, to: string): void {
+  try {
+    linkSync(from, to)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') throw fileIsTaken(to)
+    // Not every file system has second names.
+    if (lstatSync(to, { throwIfNoEntry: false }) !== undefined) throw fileIsTaken(to)
+    return renameSync(from, to)
+  }
+  rmSync(from)
+}
+
+export function directoryIsTaken(path: string): UsageError {
+  const hint = 'Name a directory that does not exist yet, or is empty.'
+  return new UsageError(`there is something at ${path} already`, hint)
+}
+
+export function fileIsTaken(path: string): UsageError {
+  return new UsageError(`there is a file ${path} already`, 'To replace it: --force.')
 }
 
 function removeEmptyDirectory(path: string): void {

@@ -63,22 +63,38 @@ function update(bar: SingleBar, fraction: number): void {
 }
 
 function format(label: string, tally: Tally, options: Options, params: Params): string {
-  const parts = [`${label} ${describeTally(tally, Date.now() - params.startTime)}`]
+  const parts: string[] = []
   if (params.value > 0) {
     const done = Math.round(params.progress * 20)
     const bar = `${options.barCompleteChar}`.repeat(done).padEnd(20, options.barIncompleteChar)
-    parts.unshift(`${bar} ${Math.floor(params.progress * 100)}%`)
+    parts.push(`${bar} ${Math.floor(params.progress * 100)}%`)
     // The library says NULL or INF as long as it cannot tell.
     if (Number.isFinite(params.eta)) parts.push(`${formatDuration(params.eta * 1000)} left`)
   }
-  return parts.join(' · ')
+  const ms = Date.now() - params.startTime
+  parts.push(`${label} ${formatRates(tally, ms)}`, formatAmounts(tally))
+  return fitParts(parts, process.stderr.columns || 80)
+}
+
+/** Leaves out what comes last rather than have it cut off; the last column would wrap the line. */
+export function fitParts(parts: readonly string[], columns: number): string {
+  const fitting = [...parts]
+  while (fitting.length > 1 && fitting.join(' · ').length >= columns) fitting.pop()
+  return fitting.join(' · ')
 }
 
 /** For people: how many entries and bytes, and how fast. */
-export function describeTally({ entries, bytes }: Tally, ms: number): string {
+export function describeTally(tally: Tally, ms: number): string {
+  return `${formatAmounts(tally)} in ${formatSeconds(ms)} (${formatRates(tally, ms)})`
+}
+
+function formatAmounts({ entries, bytes }: Tally): string {
+  return `${formatCount(entries)} entries, ${formatBytes(bytes)}`
+}
+
+function formatRates({ entries, bytes }: Tally, ms: number): string {
   const seconds = Math.max(ms, 1) / 1000
-  const rates = `${formatCount(Math.round(entries / seconds))}/s, ${formatBytes(bytes / seconds)}/s`
-  return `${formatCount(entries)} entries, ${formatBytes(bytes)} in ${formatSeconds(ms)} (${rates})`
+  return `${formatCount(Math.round(entries / seconds))}/s, ${formatBytes(bytes / seconds)}/s`
 }
 
 function formatCount(count: number): string {

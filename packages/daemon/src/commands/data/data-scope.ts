@@ -24,8 +24,21 @@ export async function withScope<T>(
   use: (scope: Scope) => Promise<T>
 ): Promise<T> {
   const work = (database: ClientDatabase): Promise<T> => use(openScope(database, sublevels))
+  return await withExisting(directory, input, options, work)
+}
+
+/**
+ * Like `withDatabase`, but says it in its own words when there is none.
+ * @throws UsageError when there is no database at the location.
+ */
+export async function withExisting<T>(
+  directory: string,
+  input: Pick<CommandInput, 'timeoutMs' | 'signal'>,
+  options: OpenOptions,
+  use: (database: ClientDatabase) => Promise<T>
+): Promise<T> {
   try {
-    return await withDatabase(directory, input, options, work)
+    return await withDatabase(directory, input, options, use)
   } catch (error) {
     throw isMissing(error, directory) ? missing(directory) : error
   }
