@@ -1,15 +1,7 @@
 // The file that a daemon logs into: one write a line, moved away when it is full, opened again when
 // somebody else has moved it. Whatever goes wrong with it, the daemon goes on.
 
-import {
-  closeSync,
-  fstatSync,
-  openSync,
-  readSync,
-  renameSync,
-  statSync,
-  writeSync
-} from 'node:fs'
+import { closeSync, fstatSync, openSync, readSync, renameSync, statSync, writeSync } from 'node:fs'
 import { LIMITS } from '@partyd/shared'
 
 const LINE_FEED = 10
@@ -36,7 +28,8 @@ export class LogFile {
 
   /** Never throws: a log that cannot be written is no reason to serve nobody. */
   write(line: string): void {
-    if (this.#mayRotate && this.#bytes + Buffer.byteLength(line) > LIMITS.logBytesMax) this.#rotate()
+    if (this.#mayRotate && this.#bytes + Buffer.byteLength(line) > LIMITS.logBytesMax)
+      this.#rotate()
     // Not in a location that is not ours any more: its directory may be about to be removed.
     if (this.#fd === undefined && this.#mayRotate) this.reopen()
     if (this.#fd === undefined) return
