@@ -141,8 +141,9 @@ describe('a doctor finds', () => {
     const refusing = { state: 'refusing', reason: 'EACCES' } as const
     const hidden = { ...absent, daemon: refusing, directory, isDatabase: undefined }
     const found = find(hidden, { uid: 1001 })
-    expect(found.map(({ code }) => code)).toEqual(['other-owner', 'unusable-directory'])
-    for (const { next } of found) expect(next).toContain('chown -R 1001 /data')
+    expect(found.map(({ code }) => code)).toEqual(['unusable-directory'])
+    expect(found[0]?.next).toContain('chown -R 1001 /data')
+    expect(found[0]?.message).toContain('of user 1000, and this is user 1001')
     const readOnly = { ...directory, obstacle: 'EROFS' }
     expect(codes({ ...absent, directory: readOnly })).toEqual(['read-only'])
   })

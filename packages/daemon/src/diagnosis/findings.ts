@@ -134,6 +134,8 @@ function lockGone({ daemon, hasLock }: LocationFacts): Finding | undefined {
 
 function otherDirectoryOwner({ directory }: LocationFacts, { uid }: Self): Finding | undefined {
   if (uid < 0 || uid === 0 || directory.uid === undefined || directory.uid === uid) return undefined
+  // What this user may not do there says it, too.
+  if (directory.obstacle !== undefined) return undefined
   return find(
     'other-owner',
     `The directory belongs to user ${directory.uid}, and this is user ${uid}`,
@@ -153,10 +155,12 @@ function unusableDirectory({ directory }: LocationFacts, { uid }: Self): Finding
     )
   }
   const owner = directory.uid ?? uid
+  const isOwn = uid < 0 || owner === uid
+  const whose = isOwn ? '' : `, of user ${owner}, and this is user ${uid}`
   return find(
     'unusable-directory',
-    `This user may not read and write the directory (mode ${octal(directory)}): no daemon can start, and what is in it may not be seen`,
-    uid < 0 || owner === uid
+    `This user may not read and write the directory (mode ${octal(directory)}${whose}): no daemon of this user can start, and what is in it may be hidden`,
+    isOwn
       ? `Allow it: chmod u+rwx ${quotePath(path)}`
       : `Run as user ${owner}, or have root give the directory away: ${chown(uid, path)}`
   )

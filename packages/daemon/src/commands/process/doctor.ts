@@ -118,20 +118,26 @@ function describe(facts: LocationFacts, findings: readonly Finding[], output: Ou
 }
 
 function describeFacts(facts: LocationFacts): Record<string, unknown> {
-  const { location, daemon, endpoint, directory, freeBytes } = facts
-  const isRunning = daemon.state === 'running'
+  const { location, endpoint, directory, freeBytes } = facts
   return {
     location,
     'directory mode': directory.mode?.toString(8).padStart(4, '0'),
-    daemon: isRunning
-      ? `pid ${daemon.status.pid}, partyd ${daemon.status.version}, ${daemon.status.mode}`
-      : `${daemon.state}: ${daemon.reason}`,
+    daemon: describeDaemon(facts),
     lock: describeLock(facts),
     endpoint: `${endpoint.path} (${endpoint.kind})`,
     'path budget': describeBudget(facts),
     'file system': facts.fileSystem.type,
     'free space': freeBytes === undefined ? undefined : `${Math.floor(freeBytes / 1e6)} MB`
   }
+}
+
+function describeDaemon({ daemon, isDatabase }: LocationFacts): string {
+  if (daemon.state === 'running') {
+    const { pid, version, mode } = daemon.status
+    return `pid ${pid}, partyd ${version}, ${mode}`
+  }
+  if (isDatabase === undefined) return 'unknown: this user may not look into the directory'
+  return `${daemon.state}: ${daemon.reason}`
 }
 
 function describeLock({ daemon, lockOwner }: LocationFacts): string | undefined {
