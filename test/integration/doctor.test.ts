@@ -2,6 +2,7 @@
 
 import {
   chmodSync,
+  chownSync,
   existsSync,
   mkdirSync,
   readdirSync,
@@ -225,6 +226,29 @@ describe('partyd doctor', () => {
     expect(findings[1]?.message).toContain('code 23: LevelDB failed to write')
     expect(await doctor(location, '--fix')).toMatchObject({ code: 0, fixed: true })
   })
+
+  it('lets clients start again, and says so', async () => {
+    const location = locations.create()
+    const failed = { schema: 1, crashes: [], pauseUntil: 0, error: { code: 'X', message: 'boom' } }
+    writeFileSync(join(location, 'partyd.failed.json'), JSON.stringify(failed))
+    const command = commands.start(['doctor', location, '--fix'])
+    expect((await command.ended).code).toBe(1)
+    expect(command.stdout).toContain('fixed: failed-starts')
+    expect(command.stdout).toContain('no-database')
+    expect(readdirSync(location)).toEqual([])
+  })
+
+  it.skipIf(process.getuid?.() !== 0)(
+    'finds files that root has left to another user',
+    async () => {
+      const location = await createDatabase()
+      chownSync(location, 12_345, 12_345)
+      const { codes, findings } = await doctor(location)
+      expect(codes).toEqual(['foreign-files'])
+      expect(findings[0]?.message).toContain('CURRENT, LOCK, MANIFEST-')
+      expect(findings[0]?.next).toContain(`chown -R 12345 ${location}`)
+    }
+  )
 
   it('tells where the endpoint of a long path is, and who may use its directory', async () => {
     const location = join(locations.create(), 'x'.repeat(120))

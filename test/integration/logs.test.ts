@@ -84,18 +84,23 @@ describe('partyd logs', () => {
     const raw = 'Error: boom\n    at somewhere, with an umlaut: ö\n'
     writeFileSync(
       join(location, 'partyd.log'),
-      `${record(0)}${record(1)}${raw}${record(2)}half a line`
+      `${record(0)}${record(1)}${raw}${record(2)}half a line${record(3)}half a line`
     )
-    const [info = '', error = '', third = ''] = [0, 1, 2].map((number) => record(number).trimEnd())
+    const [info = '', error = '', third = '', last = ''] = [0, 1, 2, 3].map((number) =>
+      record(number).trimEnd()
+    )
     const rest = ['Error: boom', '    at somewhere, with an umlaut: ö']
-    expect(await logs(location)).toEqual([info, error, ...rest, third, 'half a line'])
-    expect(await logs(location, '--level', 'error')).toEqual([error, ...rest, 'half a line'])
-    const json = await logs(location, '--json', '-n', '4')
+    const half = 'half a line'
+    expect(await logs(location)).toEqual([info, error, ...rest, third, half, last, half])
+    expect(await logs(location, '--level', 'error')).toEqual([error, ...rest, half, last, half])
+    const json = await logs(location, '--json', '-n', '6')
     expect(json.map((line) => JSON.parse(line))).toEqual([
       { raw: rest[0] },
       { raw: rest[1] },
       JSON.parse(third),
-      { raw: 'half a line' }
+      { raw: half },
+      JSON.parse(last),
+      { raw: half }
     ])
   })
 
@@ -119,7 +124,18 @@ describe('partyd logs', () => {
   it('says that there is none', async () => {
     const location = locations.create()
     expect((await commands.ask(['logs', location])).code).toBe(1)
-    expect((await commands.ask(['logs', join(location, 'missing')])).code).toBe(1)
+    const missing = join(location, 'missing')
+    expect(await commands.ask(['logs', missing])).toMatchObject({
+      code: 1,
+      answer: {
+        error: { code: 'PARTYD_NO_DIRECTORY', message: `There is no directory ${missing}.` }
+      }
+    })
+    writeFileSync(missing, '')
+    expect(await commands.ask(['logs', missing])).toMatchObject({
+      code: 1,
+      answer: { error: { message: `${missing} is not a directory.` } }
+    })
   })
 
   it.skipIf(!hasTerminal)('is written for people on a terminal', async () => {

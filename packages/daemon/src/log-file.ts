@@ -1,13 +1,17 @@
 // The file that a daemon logs into: one write a line, moved away when it is full, opened again when
 // somebody else has moved it. Whatever goes wrong with it, the daemon goes on.
 
-import { closeSync, fstatSync, openSync, renameSync, statSync, writeSync } from 'node:fs'
+import { closeSync, fstatSync, openSync, readSync, renameSync, statSync, writeSync } from 'node:fs'
 import { LIMITS } from '@partyd/shared'
+
+const LINE_FEED = 10
 
 export class LogFile {
   readonly #path: string
   #fd: number | undefined
   #bytes = 0
+  /** What the next line begins with: a process that crashed may have left half of one. */
+  #lineFeed: '' | '\n' = ''
   /** Only the holder of LevelDB's lock moves the file away: others may be writing to it. */
   #mayRotate = true
   #failure: string | undefined
@@ -24,14 +28,16 @@ export class LogFile {
 
   /** Never throws: a log that cannot be written is no reason to serve nobody. */
   write(line: string): void {
-    const bytes = Buffer.from(line)
-    if (this.#mayRotate && this.#bytes + bytes.length > LIMITS.logBytesMax) this.#rotate()
+    if (this.#mayRotate && this.#bytes + Buffer.byteLength(line) > LIMITS.logBytesMax)
+      this.#rotate()
     // Not in a location that is not ours any more: its directory may be about to be removed.
     if (this.#fd === undefined && this.#mayRotate) this.reopen()
     if (this.#fd === undefined) return
+    const bytes = Buffer.from(this.#lineFeed + line)
     try {
       // In one piece, for it is appended to what others append.
       writeSync(this.#fd, bytes)
+      this.#lineFeed = ''
       this.#bytes += bytes.length
       this.#failure = undefined
     } catch (error) {
@@ -43,8 +49,9 @@ export class LogFile {
   reopen(): void {
     const previous = this.#fd
     try {
-      this.#fd = openSync(this.#path, 'a', 0o600)
+      this.#fd = openSync(this.#path, 'a+', 0o600)
       this.#bytes = fstatSync(this.#fd).size
+      this.#lineFeed = endsWithLine(this.#fd, this.#bytes) ? '' : '\n'
       if (previous !== undefined) closeSync(previous)
     } catch (error) {
       this.#fail(error as Error)
@@ -78,4 +85,11 @@ export class LogFile {
     this.#failure = message
     if (isNew) process.stderr.write(`partyd: cannot log to ${this.#path}: ${message}\n`)
   }
+}
+
+/** Read through the descriptor that appends, so that it is the end of that file. */
+function endsWithLine(fd: number, size: number): boolean {
+  if (size === 0) return true
+  const last = Buffer.alloc(1)
+  return readSync(fd, last, 0, 1, size - 1) === 0 || last[0] === LINE_FEED
 }

@@ -2,7 +2,9 @@
 // tables, and the daemon's own answers. What it means is in findings.ts.
 
 import {
+  accessSync,
   type BigIntStats,
+  constants,
   existsSync,
   lstatSync,
   readdirSync,
@@ -23,9 +25,10 @@ import {
   readExitRecord,
   readRendezvous
 } from '@partyd/shared'
-import { findLockOwner, type LockOwner } from '../commands/process/absence.js'
+import { describeReason, findLockOwner, type LockOwner } from '../commands/process/absence.js'
 import { askDaemon, type DaemonAnswer } from '../commands/process/ask-daemon.js'
 import type { DaemonStatus } from '../commands/process/daemon-status.js'
+import { isForbidden } from '../commands/process/find-directory.js'
 import { isSuspended, serviceOf } from '../commands/process/process-table.js'
 import { describeFileSystem, type FileSystem } from '../file-system.js'
 
@@ -34,8 +37,14 @@ export interface PathFacts {
   readonly path: string
   readonly kind: 'directory' | 'socket' | 'file' | 'missing' | 'unreadable'
   readonly uid?: number
-  /** The permission bits. */
+  /** The permission bits, with the sticky one and its like. */
   readonly mode?: number
+}
+
+/** What belongs to the database, and whether this user can work with it. */
+export interface UsableFacts extends PathFacts {
+  /** Why it cannot be read or written, in the kernel's code; undefined when it can. */
+  readonly obstacle?: string | undefined
 }
 
 /** How the daemon behaves towards somebody who asks. */
@@ -46,9 +55,11 @@ export type DaemonFacts =
 
 export interface LocationFacts {
   readonly location: string
-  readonly directory: PathFacts
-  /** Whether LevelDB has made a database of it. */
-  readonly isDatabase: boolean
+  readonly directory: UsableFacts
+  /** Whether LevelDB has made a database of it; undefined when this user may not look. */
+  readonly isDatabase: boolean | undefined
+  /** Those that LevelDB has to have. */
+  readonly databaseFiles: readonly UsableFacts[]
   readonly freeBytes: number | undefined
   readonly fileSystem: FileSystem
   /** Whether LevelDB's lock file is there. */
@@ -90,8 +101,9 @@ export async function gatherFacts(location: string, timeoutMs: number): Promise<
   const isElsewhere = process.platform !== 'win32' && dirname(endpoint) !== location
   return {
     location,
-    directory: lookAt(location),
-    isDatabase: existsSync(join(location, 'CURRENT')),
+    directory: tryToUse(location, constants.R_OK | constants.W_OK | constants.X_OK),
+    isDatabase: isDatabase(location),
+    databaseFiles: findDatabaseFiles(location),
     freeBytes: freeBytes(location),
     fileSystem: describeFileSystem(location),
     hasLock: existsSync(files.lock),
@@ -119,7 +131,9 @@ async function askForStatus(location: string, timeoutMs: number | undefined): Pr
     return { state: 'refusing', reason: (error as Error).message }
   }
   if (found.status === 'unresponsive') return { state: found.status, reason: found.error.message }
-  if (found.status === 'not-running') return { state: found.status, reason: found.reason }
+  if (found.status === 'not-running') {
+    return { state: found.status, reason: describeReason(found.reason) }
+  }
   return { state: 'running', status: found.answer as unknown as DaemonStatus }
 }
 
@@ -132,7 +146,46 @@ function lookAt(path: string): PathFacts {
   }
   if (stat === undefined) return { path, kind: 'missing' }
   const kind = stat.isDirectory() ? 'directory' : stat.isSocket() ? 'socket' : 'file'
-  return { path, kind, uid: Number(stat.uid), mode: Number(stat.mode & 0o777n) }
+  return { path, kind, uid: Number(stat.uid), mode: Number(stat.mode & 0o7777n) }
+}
+
+/** Asks the kernel, which opens nothing: to close LOCK would drop it in a process that holds it. */
+function tryToUse(path: string, mode: number): UsableFacts {
+  const facts = lookAt(path)
+  try {
+    accessSync(path, mode)
+    return facts
+  } catch (error) {
+    return { ...facts, obstacle: (error as NodeJS.ErrnoException).code }
+  }
+}
+
+function isDatabase(location: string): boolean | undefined {
+  try {
+    accessSync(join(location, 'CURRENT'), constants.F_OK)
+    return true
+  } catch (error) {
+    return isForbidden(error) ? undefined : false
+  }
+}
+
+/** LOCK, CURRENT and the newest MANIFEST, as far as they are there. */
+function findDatabaseFiles(location: string): UsableFacts[] {
+  const manifest = namesIn(location)
+    .filter((name) => /^MANIFEST-\d+$/.test(name))
+    .sort((one, other) => Number(one.slice(9)) - Number(other.slice(9)))
+    .at(-1)
+  return ['CURRENT', 'LOCK', ...(manifest === undefined ? [] : [manifest])]
+    .map((name) => tryToUse(join(location, name), constants.R_OK | constants.W_OK))
+    .filter(({ kind }) => kind !== 'missing' && kind !== 'unreadable')
+}
+
+function namesIn(location: string): string[] {
+  try {
+    return readdirSync(location)
+  } catch {
+    return [] // The directory's own facts say so.
+  }
 }
 
 function freeBytes(location: string): number | undefined {
@@ -158,13 +211,9 @@ function readStartFailure(path: string): StartFailure | undefined {
 }
 
 function findPrivateSockets(location: string): string[] {
-  try {
-    return readdirSync(location)
-      .filter((name) => /^\.[px][0-9a-f]{8}$/.test(name))
-      .filter((name) => lookAt(join(location, name)).kind === 'socket')
-  } catch {
-    return []
-  }
+  return namesIn(location)
+    .filter((name) => /^\.[px][0-9a-f]{8}$/.test(name))
+    .filter((name) => lookAt(join(location, name)).kind === 'socket')
 }
 
 /** Where the endpoint would be if nobody had said otherwise. */

@@ -2,8 +2,10 @@
 // be told without being brought about.
 
 import { hostname } from 'node:os'
-import { describeHold, LIMITS } from '@partyd/shared'
-import type { LocationFacts, PathFacts } from './facts.js'
+import { basename } from 'node:path'
+import { describeHold, EXIT_CODES, LIMITS } from '@partyd/shared'
+import { quotePath } from '../commands/quote-path.js'
+import type { LocationFacts, PathFacts, UsableFacts } from './facts.js'
 
 export interface Finding {
   /** For programs. */
@@ -32,6 +34,9 @@ const CHECKS: readonly Check[] = [
   silentDaemon,
   lockGone,
   otherDirectoryOwner,
+  unusableDirectory,
+  foreignFiles,
+  unusableFiles,
   writableDirectory,
   openSocket,
   openEndpointDirectory,
@@ -80,7 +85,7 @@ function foreignLock({ lockOwner, daemon }: LocationFacts): Finding | undefined 
   )
 }
 
-function silentDaemon({ daemon, lockOwner, isLockOwnerSuspended }: LocationFacts) {
+function silentDaemon({ daemon, lockOwner, isLockOwnerSuspended, location }: LocationFacts) {
   const pid = lockOwner?.pid
   if (isLockOwnerSuspended && lockOwner?.isDaemon) {
     return find(
@@ -93,21 +98,22 @@ function silentDaemon({ daemon, lockOwner, isLockOwnerSuspended }: LocationFacts
     return find(
       'unresponsive-daemon',
       daemon.reason,
-      'It may be busy: wait, and look at the log. As a last resort: partyd stop --force'
+      `It may be busy: wait, and look at the log. As a last resort: ${command('stop', location, '--force')}`
     )
   }
   if (daemon.state === 'not-running' && lockOwner?.isDaemon) {
     return find(
       'unreachable-daemon',
       `A daemon (pid ${pid}) has LevelDB's lock and cannot be reached: it is starting or ending`,
-      'Look again in some seconds; then at the log: partyd logs'
+      `Look again in some seconds; then at the log: ${command('logs', location)}`
     )
   }
   return undefined
 }
 
-function refusingDaemon({ daemon }: LocationFacts): Finding | undefined {
-  if (daemon.state !== 'refusing') return undefined
+function refusingDaemon({ daemon, isDatabase }: LocationFacts): Finding | undefined {
+  // Where this user may not even look, it was no daemon that refused.
+  if (daemon.state !== 'refusing' || isDatabase === undefined) return undefined
   return find(
     'refusing-daemon',
     daemon.reason,
@@ -128,11 +134,83 @@ function lockGone({ daemon, hasLock }: LocationFacts): Finding | undefined {
 
 function otherDirectoryOwner({ directory }: LocationFacts, { uid }: Self): Finding | undefined {
   if (uid < 0 || uid === 0 || directory.uid === undefined || directory.uid === uid) return undefined
+  // What this user may not do there says it, too.
+  if (directory.obstacle !== undefined) return undefined
   return find(
     'other-owner',
     `The directory belongs to user ${directory.uid}, and this is user ${uid}`,
-    'Run as that user, or give the directory away: chown -R.'
+    `Run as that user, or have root give the directory away: ${chown(uid, directory.path)}`
   )
+}
+
+/** No daemon of this user can start there. */
+function unusableDirectory({ directory }: LocationFacts, { uid }: Self): Finding | undefined {
+  const { obstacle, path } = directory
+  if (obstacle === undefined || directory.kind !== 'directory') return undefined
+  if (obstacle === 'EROFS') {
+    return find(
+      'read-only',
+      'The file system is mounted read-only: no daemon can write to the directory',
+      'Mount it for writing, or copy the directory to another one.'
+    )
+  }
+  const owner = directory.uid ?? uid
+  const isOwn = uid < 0 || owner === uid
+  const whose = isOwn ? '' : `, of user ${owner}, and this is user ${uid}`
+  return find(
+    'unusable-directory',
+    `This user may not read and write the directory (mode ${octal(directory)}${whose}): no daemon of this user can start, and what is in it may be hidden`,
+    isOwn
+      ? `Allow it: chmod u+rwx ${quotePath(path)}`
+      : `Run as user ${owner}, or have root give the directory away: ${chown(uid, path)}`
+  )
+}
+
+/** As when root has run a daemon there once: the owner of the directory cannot go on. */
+function foreignFiles({ directory, databaseFiles }: LocationFacts): Finding | undefined {
+  const files = databaseFiles.filter(({ uid }) => uid !== directory.uid)
+  const [first] = files
+  if (first === undefined) return undefined
+  return find(
+    'foreign-files',
+    `${namesOf(files)}: of user ${first.uid}, while the directory belongs to user ${directory.uid}, who may not be able to open the database`,
+    `Stop the daemon, if one runs, and give them back as root: ${chown(directory.uid, directory.path)}`
+  )
+}
+
+function unusableFiles(
+  { directory, databaseFiles }: LocationFacts,
+  { uid }: Self
+): Finding | undefined {
+  // Those of other users are named by other findings.
+  const files = databaseFiles.filter((file) => {
+    const isOwn = uid < 0 || file.uid === uid
+    return isOwn && file.uid === directory.uid && isForbiddenBy(file)
+  })
+  if (files.length === 0) return undefined
+  const paths = files.map(({ path }) => quotePath(path)).join(' ')
+  return find(
+    'unusable-files',
+    `This user may not read and write ${namesOf(files)}: no daemon can open the database`,
+    `Allow it: chmod u+rw ${paths}`
+  )
+}
+
+function isForbiddenBy({ obstacle }: UsableFacts): boolean {
+  return obstacle === 'EACCES' || obstacle === 'EPERM'
+}
+
+function namesOf(files: readonly PathFacts[]): string {
+  return files.map(({ path }) => basename(path)).join(', ')
+}
+
+function chown(uid: number | undefined, path: string): string {
+  return `chown -R ${uid} ${quotePath(path)}`
+}
+
+/** As it can be typed. */
+function command(name: string, location: string, ...options: readonly string[]): string {
+  return ['partyd', name, quotePath(location), ...options].join(' ')
 }
 
 function writableDirectory({ directory }: LocationFacts): Finding | undefined {
@@ -140,7 +218,7 @@ function writableDirectory({ directory }: LocationFacts): Finding | undefined {
   return find(
     'writable-directory',
     `Other users may write to the directory (mode ${octal(directory)})`,
-    `Take that away: chmod go-w ${directory.path}`
+    `Take that away: chmod go-w ${quotePath(directory.path)}`
   )
 }
 
@@ -149,7 +227,7 @@ function openSocket({ endpoint }: LocationFacts): Finding | undefined {
   return find(
     'open-socket',
     `Other users may connect to ${endpoint.path} (mode ${octal(endpoint)})`,
-    `Take that away: chmod 600 ${endpoint.path}`
+    `Take that away: chmod 600 ${quotePath(endpoint.path)}`
   )
 }
 
@@ -193,14 +271,14 @@ function endpointInTheWay({ endpoint }: LocationFacts): Finding | undefined {
   return find('endpoint-in-the-way', `${endpoint.path} is no socket but a ${endpoint.kind}`, next)
 }
 
-function otherInstance({ daemon, rendezvous }: LocationFacts): Finding | undefined {
+function otherInstance({ daemon, rendezvous, location }: LocationFacts): Finding | undefined {
   if (daemon.state !== 'running') return undefined
   if (rendezvous?.instanceId === daemon.status.instanceId) return undefined
   const other = rendezvous === undefined ? 'is not there' : `names pid ${rendezvous.pid}`
   return find(
     'other-instance',
     `pid ${daemon.status.pid} serves at the endpoint, but partyd.json ${other}`,
-    'Look again in some seconds: one daemon may have taken over from another. Then: partyd restart'
+    `Look again in some seconds: one daemon may have taken over from another. Then: ${command('restart', location)}`
   )
 }
 
@@ -216,12 +294,12 @@ function otherHost({ rendezvous }: LocationFacts): Finding | undefined {
 
 // What may go wrong next
 
-function networkFileSystem({ fileSystem }: LocationFacts): Finding | undefined {
+function networkFileSystem({ fileSystem, location }: LocationFacts): Finding | undefined {
   if (!fileSystem.isNetwork) return undefined
   return find(
     'network-file-system',
     `The location is on a network file system (${fileSystem.type}): other machines could open the database, and cannot reach this machine's socket`,
-    'Move it to a local disk. If no other machine uses it: partyd start --allow-network-fs'
+    `Move it to a local disk. If no other machine uses it: ${command('start', location, '--allow-network-fs')}`
   )
 }
 
@@ -255,12 +333,12 @@ function serviceEnds({ service, daemon }: LocationFacts): Finding | undefined {
   )
 }
 
-function otherVersion({ daemon }: LocationFacts, { version }: Self): Finding | undefined {
+function otherVersion({ daemon, location }: LocationFacts, { version }: Self): Finding | undefined {
   if (daemon.state !== 'running' || daemon.status.version === version) return undefined
   return find(
     'other-version',
     `The daemon is partyd ${daemon.status.version}, this command ${version}`,
-    'To have the daemon of this package: partyd restart'
+    `To have the daemon of this package: ${command('restart', location)}`
   )
 }
 
@@ -270,12 +348,13 @@ function heldLocation({ hold, location }: LocationFacts): Finding | undefined {
   if (hold === undefined) return undefined
   const next =
     hold.reason === 'stop'
-      ? `Clients wait until then, or until: partyd start ${location}`
+      ? `Clients wait until then, or until: ${command('start', location)}`
       : 'Wait for it. If it was killed, clients go on at that time.'
   return find('held', `The location is held: ${describeHold(hold)}`, next)
 }
 
-function pausedStarts({ startFailure, daemon }: LocationFacts): Finding | undefined {
+function pausedStarts(facts: LocationFacts): Finding | undefined {
+  const { startFailure, daemon, location } = facts
   if (startFailure === undefined || daemon.state === 'running') return undefined
   const { code, message, pauseUntil } = startFailure
   const isPaused = pauseUntil > Date.now()
@@ -283,67 +362,77 @@ function pausedStarts({ startFailure, daemon }: LocationFacts): Finding | undefi
   return find(
     'failed-starts',
     `Clients could not start a daemon${until}. ${code}: ${message}`,
-    'Do what the error says; then: partyd start'
+    `Do what the error says; then: ${command('start', location)}`,
+    isDeserted(facts)
   )
 }
 
-function lastExit({ lastExit: record, daemon }: LocationFacts): Finding | undefined {
+function lastExit({ lastExit: record, daemon, location }: LocationFacts): Finding | undefined {
   if (record === undefined || daemon.state === 'running') return undefined
   const { at, code, reason } = record
   return find(
     'last-exit',
     `The last daemon ended at ${at} with code ${code}: ${reason}`,
-    NEXT_BY_EXIT[code] ?? 'See what it had logged: partyd logs',
+    nextByExit(code, location),
     true
   )
 }
 
-const NEXT_BY_EXIT: Readonly<Record<number, string>> = {
-  22: 'Copy the directory, then: partyd repair',
-  23: 'Check the disk and the rights of the directory; then start a daemon, which begins a new log of LevelDB.',
-  70: 'This is a bug in partyd. The log says more: partyd logs'
+function nextByExit(code: number, location: string): string {
+  switch (code) {
+    case EXIT_CODES.corrupt:
+      return `Copy the directory, then: ${command('repair', location)}`
+    case EXIT_CODES.disk:
+      return `Check the disk and the rights of the directory; then start a daemon, which begins a new log of LevelDB: ${command('start', location)}`
+    case EXIT_CODES.bug:
+      return `This is a bug in partyd. The log says more: ${command('logs', location)}`
+    default:
+      return `See what it had logged: ${command('logs', location)}`
+  }
 }
 
 // What is left over
 
 function unclearedEnd(facts: LocationFacts): Finding | undefined {
-  const { rendezvous } = facts
+  const { rendezvous, location } = facts
   if (!isDeserted(facts) || rendezvous === undefined) return undefined
   return find(
     'uncleared-end',
     `The last daemon (pid ${rendezvous.pid}) was killed: partyd.json is left, and the database may hold its session records, which other tools would see`,
-    'Harmless to partyd: the next daemon goes on from there. To clear it up now: partyd doctor --fix',
+    `Harmless to partyd: the next daemon goes on from there. To clear it up now: ${command('doctor', location, '--fix')}`,
     true
   )
 }
 
 function staleSockets(facts: LocationFacts): Finding | undefined {
-  const { staleSockets: names } = facts
+  const { staleSockets: names, location } = facts
   if (names.length === 0 || !isDeserted(facts)) return undefined
   return find(
     'stale-sockets',
     `Sockets of daemons that were killed are left: ${names.join(', ')}`,
-    'The next daemon removes them. To have that now: partyd doctor --fix',
+    `The next daemon removes them. To have that now: ${command('doctor', location, '--fix')}`,
     true
   )
 }
 
-function expiredHold({ hasExpiredHold }: LocationFacts): Finding | undefined {
+function expiredHold({ hasExpiredHold, location }: LocationFacts): Finding | undefined {
   if (!hasExpiredHold) return undefined
   return find(
     'expired-hold',
     'partyd.hold is over and has not been removed',
-    'Whoever comes next removes it. To have that now: partyd doctor --fix',
+    `Whoever comes next removes it. To have that now: ${command('doctor', location, '--fix')}`,
     true
   )
 }
 
-function noDatabase({ isDatabase, daemon, directory }: LocationFacts): Finding | undefined {
-  if (isDatabase || daemon.state === 'running' || directory.kind !== 'directory') return undefined
+function noDatabase(facts: LocationFacts): Finding | undefined {
+  const { isDatabase, daemon, directory, location } = facts
+  if (isDatabase !== false || daemon.state === 'running' || directory.kind !== 'directory')
+    return undefined
   return find(
     'no-database',
     'There is no database in the directory yet: it has no file CURRENT',
-    'Check the path. A client or `partyd start` makes one.'
+    `Check the path. A client makes one, and so does: ${command('start', location)}`
   )
 }
 

@@ -1,16 +1,18 @@
 // Why nobody serves a location, as far as its files and the kernel tell. Nothing is changed.
 
-import { existsSync, realpathSync } from 'node:fs'
+import { existsSync, lstatSync, realpathSync } from 'node:fs'
 import {
   describeHold,
   type ExitRecord,
+  findEndpoint,
   findLockHolder,
   type Hold,
   isDaemonProcess,
   peekHold,
-  readExitRecord
+  readExitRecord,
+  readRendezvous
 } from '@partyd/shared'
-import { commandLineOf } from './process-table.js'
+import { commandLineOf, isSuspended } from './process-table.js'
 
 /** Who has LevelDB's lock. */
 export interface LockOwner {
@@ -25,16 +27,47 @@ export interface Absence {
   readonly lastExit: ExitRecord | undefined
   readonly hold: Hold | undefined
   readonly lockOwner: LockOwner | undefined
+  /** Of a daemon that was killed, for nobody holds the lock: the socket that it has left. */
+  readonly staleSocket: string | undefined
 }
 
 export function findAbsence(directory: string): Absence {
-  if (!existsSync(directory)) return { lastExit: undefined, hold: undefined, lockOwner: undefined }
+  if (!existsSync(directory)) return NOTHING
   const location = realpathSync.native(directory)
+  const lockOwner = findLockOwner(location)
   return {
     lastExit: readExitRecord(location),
     hold: peekHold(location),
-    lockOwner: findLockOwner(location)
+    lockOwner,
+    staleSocket: lockOwner === undefined ? findStaleSocket(location) : undefined
   }
+}
+
+const NOTHING: Absence = {
+  lastExit: undefined,
+  hold: undefined,
+  lockOwner: undefined,
+  staleSocket: undefined
+}
+
+/** A daemon that ends takes its socket and its `partyd.json` away. */
+function findStaleSocket(location: string): string | undefined {
+  const endpoint = findEndpoint(location)
+  return readRendezvous(location) !== undefined && isSocket(endpoint) ? endpoint : undefined
+}
+
+function isSocket(path: string): boolean {
+  try {
+    return lstatSync(path).isSocket()
+  } catch {
+    return false
+  }
+}
+
+/** Why nobody has answered, in words rather than those of the system call. */
+export function describeReason(reason: string): string {
+  const endpoint = /^connect (?:ENOENT|ECONNREFUSED) (.+)$/.exec(reason)?.[1]
+  return endpoint === undefined ? reason : `no daemon listens at ${endpoint}`
 }
 
 export function findLockOwner(location: string): LockOwner | undefined {
@@ -46,16 +79,23 @@ export function findLockOwner(location: string): LockOwner | undefined {
 }
 
 /** For people, by name; what there is nothing to say about is undefined. */
-export function describeAbsence({ lastExit, hold, lockOwner }: Absence): Record<string, unknown> {
+export function describeAbsence(absence: Absence): Record<string, unknown> {
+  const { lastExit, hold, lockOwner, staleSocket } = absence
   return {
     'last exit': lastExit && `${lastExit.at}, code ${lastExit.code}: ${lastExit.reason}`,
     hold: hold && describeHold(hold),
-    lock: lockOwner && describeLockOwner(lockOwner)
+    lock: lockOwner && describeLockOwner(lockOwner),
+    'last daemon': staleSocket && `was killed: its socket ${staleSocket} is left`
   }
 }
 
-export function describeLockOwner({ pid, command, isDaemon }: LockOwner): string {
+/** @param state what a daemon is doing that has the lock, as far as is known. */
+export function describeLockOwner(
+  { pid, command, isDaemon }: LockOwner,
+  state = 'that is starting or ending'
+): string {
   if (pid === undefined) return 'held by a process that the kernel does not name here'
-  if (isDaemon) return `held by pid ${pid}, a daemon that is starting or ending`
+  if (isDaemon && isSuspended(pid)) return `held by pid ${pid}, a daemon that has been stopped`
+  if (isDaemon) return `held by pid ${pid}, a daemon ${state}`
   return `held by pid ${pid}, which is not partyd: ${command ?? 'unknown'}`
 }

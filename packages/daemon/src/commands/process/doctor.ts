@@ -1,16 +1,17 @@
 // `partyd doctor`: what is not as it should be in a location, and what is safe to do about it.
 // Changes nothing, unless it is asked to clear up what dead daemons have left.
 
-import { existsSync, realpathSync, rmSync } from 'node:fs'
+import { rmSync } from 'node:fs'
 import { findHold, LIMITS, locationFiles, peekHold, stopDaemon } from '@partyd/shared'
 import { gatherFacts, type LocationFacts, usualEndpoint } from '../../diagnosis/facts.js'
 import { type Finding, findFindings, isBeyondBudget, isDeserted } from '../../diagnosis/findings.js'
 import { PACKAGE_VERSION } from '../../package-version.js'
 import { type Command, type CommandInput, LOCATION } from '../command.js'
-import { CommandError, EXIT } from '../failure.js'
+import { describeFailure, EXIT } from '../failure.js'
 import { withDatabase } from '../open-database.js'
 import type { Output } from '../output.js'
 import { describeLockOwner } from './absence.js'
+import { findDirectory } from './find-directory.js'
 
 /** How long the daemon that clears up may stay, should it not be told to end. */
 const CLEARING_IDLE_MS = 1_000
@@ -28,20 +29,38 @@ export const doctorCommand: Command = {
   example: 'doctor ./data',
   async run(input, output) {
     const [directory = ''] = input.arguments
-    if (!existsSync(directory)) {
-      throw new CommandError('PARTYD_NO_DIRECTORY', `There is no directory ${directory}.`)
-    }
-    const location = realpathSync.native(directory)
-    const isFixed = input.options['fix'] === true && (await fix(location, input, output))
+    const location = findDirectory(directory)
+    const { fixed, obstacle } =
+      input.options['fix'] === true ? await fix(location, input) : NOTHING_TRIED
     const facts = await gatherFacts(location, answerMs(input))
     const findings = diagnose(facts)
     const healthy = findings.length === 0
-    const text = describe(facts, findings, output)
-    output.print({ location, healthy, fixed: isFixed, findings, facts }, text)
-    if (!healthy) output.note('Whatever you do, never delete LOCK.')
+    const left = findings.map(({ code }) => code)
+    const fixes = fixed.filter((code) => !left.includes(code))
+    output.print(
+      { location, healthy, fixed: fixes.length > 0, fixes, notFixed: obstacle, findings, facts },
+      [describe(facts, findings, output), ...describeFixes(fixes, output)].join('\n')
+    )
+    if (obstacle !== undefined) output.note(`Not everything was cleared up: ${obstacle}.`)
+    // Once is enough.
+    const isSaid = findings.some(({ next }) => next.includes('Never delete LOCK'))
+    if (!healthy && !isSaid) output.note('Whatever you do, never delete LOCK.')
     return healthy ? EXIT.ok : EXIT.no
   }
 }
+
+/** What `--fix` has come to. */
+interface Fix {
+  /** The codes of what was set about. */
+  readonly fixed: readonly string[]
+  /** Why something was left as it is. */
+  readonly obstacle: string | undefined
+}
+
+const NOTHING_TRIED: Fix = { fixed: [], obstacle: undefined }
+
+/** These are files to be removed; for all else a daemon has to start, and to end well. */
+const MERE_FILES: readonly string[] = ['expired-hold', 'failed-starts']
 
 /** The command's own time-out comes later. */
 function answerMs({ timeoutMs = Number.POSITIVE_INFINITY }: CommandInput): number {
@@ -52,29 +71,39 @@ function diagnose(facts: LocationFacts): Finding[] {
   return findFindings(facts, { version: PACKAGE_VERSION, uid: process.getuid?.() ?? -1 })
 }
 
-/**
- * A daemon that starts clears up files, and one that ends well removes the session records.
- * @returns whether anything was done.
- */
-async function fix(location: string, input: CommandInput, output: Output): Promise<boolean> {
-  findHold(location) // Removes one that is over.
+/** A daemon that starts clears up files, and one that ends well removes the session records. */
+async function fix(location: string, input: CommandInput): Promise<Fix> {
   const facts = await gatherFacts(location, answerMs(input))
-  if (!diagnose(facts).some(({ fixable }) => fixable)) return false
-  const obstacle = findObstacle(facts)
-  if (obstacle !== undefined) {
-    output.note(`Nothing was cleared up: ${obstacle}.`)
-    return false
+  const codes = diagnose(facts)
+    .filter(({ fixable }) => fixable)
+    .map(({ code }) => code)
+  if (codes.length === 0) return NOTHING_TRIED
+  try {
+    findHold(location) // Removes one that is over.
+    const obstacle = findObstacle(facts)
+    if (obstacle !== undefined) return { fixed: codes, obstacle }
+    // Or starts may be paused.
+    rmSync(locationFiles(location).failed, { force: true })
+    if (codes.every((code) => MERE_FILES.includes(code))) return { fixed: codes, obstacle }
+    if (!facts.isDatabase) {
+      return { fixed: codes, obstacle: 'there is no database that a daemon could open' }
+    }
+    await startAndStop(location, input)
+    return { fixed: codes, obstacle }
+  } catch (error) {
+    if (input.signal.aborted) throw error
+    const { code, message } = describeFailure(error)
+    return { fixed: codes, obstacle: `${code}: ${message.replace(/\.$/, '')}` }
   }
-  // Or starts may be paused.
-  rmSync(locationFiles(location).failed, { force: true })
+}
+
+async function startAndStop(location: string, input: CommandInput): Promise<void> {
   const options = { createIfMissing: false, idleTimeoutMs: CLEARING_IDLE_MS }
   await withDatabase(location, input, options, (database) => database.info())
   await stopDaemon(location, PACKAGE_VERSION, input.timeoutMs)
-  return true
 }
 
 function findObstacle(facts: LocationFacts): string | undefined {
-  if (!facts.isDatabase) return 'there is no database that a daemon could open'
   if (!isDeserted(facts)) return 'somebody is at work in the location'
   return peekHold(facts.location) && 'the location is held'
 }
@@ -89,20 +118,38 @@ function describe(facts: LocationFacts, findings: readonly Finding[], output: Ou
 }
 
 function describeFacts(facts: LocationFacts): Record<string, unknown> {
-  const { location, daemon, lockOwner, endpoint, directory, freeBytes } = facts
-  const isRunning = daemon.state === 'running'
+  const { location, endpoint, directory, freeBytes } = facts
   return {
     location,
-    'directory mode': directory.mode?.toString(8),
-    daemon: isRunning
-      ? `pid ${daemon.status.pid}, partyd ${daemon.status.version}, ${daemon.status.mode}`
-      : `${daemon.state}: ${daemon.reason}`,
-    lock: lockOwner && (isRunning ? `held by pid ${lockOwner.pid}` : describeLockOwner(lockOwner)),
+    'directory mode': directory.mode?.toString(8).padStart(4, '0'),
+    daemon: describeDaemon(facts),
+    lock: describeLock(facts),
     endpoint: `${endpoint.path} (${endpoint.kind})`,
     'path budget': describeBudget(facts),
     'file system': facts.fileSystem.type,
     'free space': freeBytes === undefined ? undefined : `${Math.floor(freeBytes / 1e6)} MB`
   }
+}
+
+function describeDaemon({ daemon, isDatabase }: LocationFacts): string {
+  if (daemon.state === 'running') {
+    const { pid, version, mode } = daemon.status
+    return `pid ${pid}, partyd ${version}, ${mode}`
+  }
+  if (isDatabase === undefined) return 'unknown: this user may not look into the directory'
+  return `${daemon.state}: ${daemon.reason}`
+}
+
+function describeLock({ daemon, lockOwner }: LocationFacts): string | undefined {
+  if (lockOwner === undefined) return undefined
+  if (daemon.state === 'running') return `held by pid ${lockOwner.pid}`
+  return daemon.state === 'not-running'
+    ? describeLockOwner(lockOwner)
+    : describeLockOwner(lockOwner, 'that does not answer')
+}
+
+function describeFixes(fixes: readonly string[], output: Output): string[] {
+  return fixes.length === 0 ? [] : [`${output.style('green', 'fixed')}: ${fixes.join(', ')}`]
 }
 
 function describeBudget(facts: LocationFacts): string {

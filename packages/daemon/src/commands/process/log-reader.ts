@@ -4,9 +4,13 @@
 import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { TIMES } from '@partyd/shared'
+import { isForbidden, mayNotUse } from './find-directory.js'
 
 const BLOCK_BYTES = 65_536
 const LINE_FEED = 10
+
+/** How each record of a daemon begins. */
+const RECORD = '{"level":'
 
 /**
  * The last lines of a log that pass, oldest first. Those of the file that was moved away come before.
@@ -23,12 +27,37 @@ export function readLastLines(
     [path, until],
     [`${path}.1`, Number.POSITIVE_INFINITY]
   ] as const) {
-    for (const line of linesBackwards(file, end)) {
+    for (const line of partsBackwards(file, end)) {
       if (lines.length >= count) return lines.reverse()
       if (passes(line)) lines.push(line)
     }
   }
   return lines.reverse()
+}
+
+function* partsBackwards(path: string, until: number): Generator<string> {
+  for (const line of linesBackwards(path, until)) yield* splitGlued(line).reverse()
+}
+
+/** What a crashed process wrote without a line feed, and the record that another has put behind it. */
+export function splitGlued(line: string): string[] {
+  let start = line.indexOf(RECORD, 1)
+  if (start === -1 || isJson(line)) return [line]
+  while (start !== -1) {
+    const record = line.slice(start)
+    if (isJson(record)) return [line.slice(0, start), record]
+    start = line.indexOf(RECORD, start + 1)
+  }
+  return [line]
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text)
+    return true
+  } catch {
+    return false
+  }
 }
 
 /** From the last line to the first, without holding more of the file than a block and a line. */
@@ -70,7 +99,7 @@ function openIfThere(path: string): number | undefined {
     return openSync(path, 'r')
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-    throw error
+    throw isForbidden(error) ? mayNotUse(path, error) : error
   }
 }
 
@@ -158,7 +187,7 @@ export class FollowedLog {
   *#split(text: Buffer): Generator<string> {
     let start = 0
     for (let feed = text.indexOf(LINE_FEED); feed >= 0; feed = text.indexOf(LINE_FEED, start)) {
-      yield text.toString('utf8', start, feed)
+      yield* splitGlued(text.toString('utf8', start, feed))
       start = feed + 1
     }
     this.#rest = text.subarray(start)

@@ -1,11 +1,11 @@
 // `partyd logs`: the log of a location, as people or programs read it.
 
-import { existsSync, realpathSync, statSync } from 'node:fs'
 import { KIND, LOG_LEVELS, locationFiles, TIMES } from '@partyd/shared'
 import { type Command, LOCATION } from '../command.js'
 import { CommandError, UsageError } from '../failure.js'
 import type { Output } from '../output.js'
 import { askDaemon } from './ask-daemon.js'
+import { findDirectory, isReadable } from './find-directory.js'
 import { FollowedLog, readLastLines } from './log-reader.js'
 
 /** As `tail` does. */
@@ -55,15 +55,12 @@ export const logsCommand: Command = {
   }
 }
 
-/** @throws CommandError when there is none to be seen. */
+/** @throws CommandError when there is none to be seen; PartyError when this user may not see it. */
 async function findLog(directory: string, output: Output): Promise<string> {
-  if (!existsSync(directory)) {
-    throw new CommandError('PARTYD_NO_LOG', `There is no directory ${directory}.`)
-  }
-  const location = realpathSync.native(directory)
+  const location = findDirectory(directory)
   const { log } = locationFiles(location)
   const elsewhere = await findLogElsewhere(location)
-  if (statSync(log, { throwIfNoEntry: false }) === undefined) {
+  if (!isReadable(log)) {
     const hint = 'Daemons that clients or `partyd start` start log into partyd.log.'
     throw new CommandError('PARTYD_NO_LOG', elsewhere ?? `There is no ${log} yet.`, hint)
   }
