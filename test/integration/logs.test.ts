@@ -133,8 +133,8 @@ describe('partyd logs', () => {
     })
     writeFileSync(missing, '')
     expect(await commands.ask(['logs', missing])).toMatchObject({
-      code: 1,
-      answer: { error: { message: `${missing} is not a directory.` } }
+      code: 2,
+      answer: { error: { message: `${missing} is not a directory` } }
     })
   })
 

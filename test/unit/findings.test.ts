@@ -9,7 +9,7 @@ import {
   describeReason
 } from '../../packages/daemon/dist/commands/process/absence.js'
 import { splitGlued } from '../../packages/daemon/dist/commands/process/log-reader.js'
-import { quotePath } from '../../packages/daemon/dist/commands/quote-path.js'
+import { quotePath } from '../../packages/daemon/dist/commands/quote.js'
 import type { LocationFacts } from '../../packages/daemon/dist/diagnosis/facts.js'
 import { type Finding, findFindings } from '../../packages/daemon/dist/diagnosis/findings.js'
 import { LogFile } from '../../packages/daemon/dist/log-file.js'

@@ -4,7 +4,7 @@
 import { hostname } from 'node:os'
 import { basename } from 'node:path'
 import { describeHold, EXIT_CODES, LIMITS } from '@partyd/shared'
-import { quotePath } from '../commands/quote-path.js'
+import { quotePath } from '../commands/quote.js'
 import type { LocationFacts, PathFacts, UsableFacts } from './facts.js'
 
 export interface Finding {

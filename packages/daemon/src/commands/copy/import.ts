@@ -10,6 +10,7 @@ import { CommandError, describeFailure, EXIT, UsageError } from '../failure.js'
 import { Interrupted } from '../interruption.js'
 import { type ClientDatabase, withDatabase } from '../open-database.js'
 import type { Output } from '../output.js'
+import { quotePath, quoteWord } from '../quote.js'
 import { type Entry, ExportReader, HEADER_LINE, LineError } from './export-format.js'
 import { ImportBatches } from './import-batches.js'
 import { type LineBlock, readLineBlocks } from './line-blocks.js'
@@ -321,22 +322,10 @@ function commandToGoOn({ arguments: paths, options }: CommandInput, nextLine: nu
   const sublevels = (options['sublevel'] as readonly string[] | undefined) ?? []
   return [
     'partyd import',
-    ...paths.flatMap((path) => (path === undefined ? [] : quoteForShell(withoutDash(path)))),
-    ...sublevels.map((name) => `--sublevel ${quoteForShell(name)}`),
+    ...paths.flatMap((path) => (path === undefined ? [] : quotePath(path))),
+    ...sublevels.map((name) => `--sublevel ${quoteWord(name)}`),
     `--from-line ${nextLine}`
   ].join(' ')
-}
-
-function withoutDash(path: string): string {
-  return path.startsWith('-') ? `./${path}` : path
-}
-
-/** On Windows, quotes of the other kind. */
-function quoteForShell(text: string): string {
-  if (/^[\w@%+=:,./\\-]+$/.test(text) && (process.platform === 'win32' || !text.includes('\\'))) {
-    return text
-  }
-  return process.platform === 'win32' ? `"${text}"` : `'${text.replaceAll("'", "'\\''")}'`
 }
 
 /** By the user, or by the time-out, which is an error: both say how far it has come. */

@@ -15,6 +15,7 @@ import { PACKAGE_VERSION } from '../../package-version.js'
 import { type Command, type CommandInput, LOCATION } from '../command.js'
 import { CommandError, UsageError } from '../failure.js'
 import type { Output } from '../output.js'
+import { quotePath } from '../quote.js'
 import { askDaemon } from './ask-daemon.js'
 import type { DaemonStatus } from './daemon-status.js'
 import { DAEMON_OPTIONS, resolveArguments } from './serve.js'
@@ -147,5 +148,5 @@ function explain({ status, idleProblem }: StartedDaemon, wanted: DatabaseOptions
     .map(([name, value]) => `${name} is ${status.options[name]}, not ${value}`)
   if (differences.length === 0) return
   output.note(`It keeps the options that it was opened with: ${differences.join('; ')}.`)
-  output.note(`To change them: partyd restart ${status.location} …`)
+  output.note(`To change them: partyd restart ${quotePath(status.location)} …`)
 }

@@ -5,7 +5,8 @@ import { type Command, LOCATION } from '../command.js'
 import { formatDuration } from '../duration.js'
 import { describeFailure, EXIT } from '../failure.js'
 import type { Output } from '../output.js'
-import { describeAbsence, findAbsence } from './absence.js'
+import { quotePath } from '../quote.js'
+import { describeAbsence, describeReason, findAbsence } from './absence.js'
 import { askDaemon, type DaemonAnswer } from './ask-daemon.js'
 import { type DaemonStatus, describeClients } from './daemon-status.js'
 
@@ -60,14 +61,14 @@ export function printAbsence(
   const more = output.list(describeAbsence(absence))
   output.print(
     { status: 'not-running', reason, ...absence },
-    `not running: ${reason}${more === '' ? '' : `\n${more}`}`
+    `not running: ${describeReason(reason)}${more === '' ? '' : `\n${more}`}`
   )
   const { lockOwner } = absence
   const isForeign = lockOwner !== undefined && !lockOwner.isDaemon
   output.note(
     isForeign
       ? 'Stop that process, or let it use partyd, too. Never delete LOCK.'
-      : `Start it with: partyd start ${directory}`
+      : `Start it with: partyd start ${quotePath(directory)}`
   )
   return EXIT.notRunning
 }

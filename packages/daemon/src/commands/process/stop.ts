@@ -16,6 +16,7 @@ import { formatDuration, parseDuration } from '../duration.js'
 import { UsageError } from '../failure.js'
 import { Interrupted } from '../interruption.js'
 import type { Output } from '../output.js'
+import { quotePath } from '../quote.js'
 import { askDaemon } from './ask-daemon.js'
 import { type ClientOfDaemon, type DaemonStatus, describeClients } from './daemon-status.js'
 
@@ -121,11 +122,13 @@ function report(
   const known = pid === undefined || clients === undefined ? {} : describeConnected(clients)
   output.print({ ...result, ...known.fields }, `${describe(outcome)}${known.text ?? ''}`)
   if (killed) {
-    output.note('What it left behind is cleared up by the next start, or: partyd doctor --fix')
+    output.note(
+      `What it left behind is cleared up by the next start, or: partyd doctor ${quotePath(directory)} --fix`
+    )
   }
   if (holdMs !== undefined) {
     output.note(
-      `For ${formatDuration(holdMs)} clients start no daemon; they wait, and fail after their own time-outs. To end that: partyd start ${directory}`
+      `For ${formatDuration(holdMs)} clients start no daemon; they wait, and fail after their own time-outs. To end that: partyd start ${quotePath(directory)}`
     )
   } else if (pid !== undefined && clients !== undefined && clients.length > 0) {
     output.note(
