@@ -127,9 +127,12 @@ function parseOrExplain(parse: (text: string) => unknown, text: string): unknown
 }
 
 async function runCommand(command: Command, added: Commander, output: Output): Promise<number> {
-  const [first] = command.arguments
-  if (first?.name === 'location') assertLocation(added.processedArgs[0] as string)
   const options = added.opts<Record<string, unknown>>()
+  const [first] = command.arguments
+  // A client that has spawned us hears of it on its descriptor, from the command itself.
+  if (first?.name === 'location' && options['readyFd'] === undefined) {
+    assertLocation(added.processedArgs[0] as string)
+  }
   const timeoutMs = options['timeout'] as number | undefined
   const input = { arguments: added.processedArgs, options, timeoutMs }
   if (command.interruption === 'ignore') {
