@@ -1,8 +1,8 @@
 // Where an export goes: standard output, or a file that is there once it is complete.
 
-import { once } from 'node:events'
 import { type FileHandle, open } from 'node:fs/promises'
 import { UsageError } from '../failure.js'
+import type { Output } from '../output.js'
 import { fileIsTaken, findTarget, PartialTarget, writeError } from './partial-target.js'
 
 export interface ExportDestination {
@@ -13,15 +13,14 @@ export interface ExportDestination {
 }
 
 export class StandardOutput implements ExportDestination {
-  readonly #signal: AbortSignal
+  readonly #output: Output
 
-  constructor(signal: AbortSignal) {
-    this.#signal = signal
+  constructor(output: Output) {
+    this.#output = output
   }
 
-  async write(bytes: Buffer): Promise<void> {
-    // Whoever reads us may have stopped, and must not keep us from being interrupted.
-    if (!process.stdout.write(bytes)) await once(process.stdout, 'drain', { signal: this.#signal })
+  write(bytes: Buffer): Promise<void> {
+    return this.#output.write(bytes)
   }
 
   async complete(): Promise<void> {}

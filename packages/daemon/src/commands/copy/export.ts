@@ -54,7 +54,7 @@ async function exportToOutput(input: CommandInput, output: Output): Promise<unde
   const startedAt = performance.now()
   try {
     await withOpen(input, (database) => {
-      const destination = new StandardOutput(input.signal)
+      const destination = new StandardOutput(output)
       // A bar would be torn apart by what is written, if both are seen.
       const isSeen = process.stdout.isTTY === true
       return exportTo(database, input, destination, tally, isSeen ? undefined : output)

@@ -1,23 +1,20 @@
 // `partyd import`: puts the entries of an export into a location, in batches, in the order they come.
 
-import { type FileHandle, open } from 'node:fs/promises'
-import { addAbortSignal, type Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isHidden } from '../../store/key-space.js'
 import { type Command, type CommandInput, LOCATION } from '../command.js'
 import { SUBLEVEL } from '../data/data-options.js'
+import { openScope } from '../data/data-scope.js'
 import { CommandError, describeFailure, EXIT, UsageError } from '../failure.js'
 import { Interrupted } from '../interruption.js'
 import { type ClientDatabase, withDatabase } from '../open-database.js'
 import type { Output } from '../output.js'
 import { quotePath, quoteWord } from '../quote.js'
-import { type Entry, ExportReader, HEADER_LINE, LineError } from './export-format.js'
+import { type Entry, ExportReader, LineError } from './export-format.js'
 import { ImportBatches } from './import-batches.js'
-import { type LineBlock, readLineBlocks } from './line-blocks.js'
+import { Source } from './import-source.js'
 import { describeTally, showProgress } from './progress.js'
-import { openSublevel } from './snapshot-scan.js'
 
-const READ_BYTES = 1_048_576
 /** Wrong lines that a dry run tells of. */
 const WRONG_LINES_MAX = 20
 /** How long an import that is interrupted waits to hear what has been written. */
@@ -55,96 +52,6 @@ export const importCommand: Command = {
 function parseLineNumber(text: string): number {
   if (!/^[1-9]\d*$/.test(text)) throw new TypeError('give the number of a line; the first is 1')
   return Number(text)
-}
-
-/** What is read, line by line. */
-class Source {
-  readonly #blocks: AsyncGenerator<LineBlock>
-  /** Looked at, and still to be read. */
-  #next: LineBlock | undefined
-  /** Empty ones, before that. */
-  #linesPassed = 0
-  /** 0 if it is not known. */
-  readonly #size: number
-  #bytesRead = 0
-  /** Of the line read last. */
-  line = 0
-  /** Whether that is the last one, and without an end. */
-  isCut = false
-
-  private constructor(stream: Readable, size: number, signal: AbortSignal) {
-    this.#blocks = readLineBlocks(addAbortSignal(signal, stream))
-    this.#size = size
-  }
-
-  /** @throws UsageError when it cannot be read. */
-  static async open(path: string | undefined, signal: AbortSignal): Promise<Source> {
-    if (path === undefined) return new Source(process.stdin, 0, signal)
-    let file: FileHandle
-    try {
-      file = await open(path)
-      if ((await file.stat()).isDirectory()) throw new Error('it is a directory')
-    } catch (error) {
-      throw new UsageError(`cannot read ${path}: ${(error as Error).message}`)
-    }
-    const { size } = await file.stat()
-    return new Source(file.createReadStream({ highWaterMark: READ_BYTES }), size, signal)
-  }
-
-  get bytesRead(): number {
-    return this.#bytesRead
-  }
-
-  get fraction(): number | undefined {
-    return this.#size === 0 ? undefined : this.#bytesRead / this.#size
-  }
-
-  /**
-   * Looks at the first line before anything is made for what follows it.
-   * @throws LineError when it is not that of an export · CommandError when there is nothing at all.
-   */
-  async checkBeginning(): Promise<void> {
-    this.#next = await this.#passEmptyLines()
-    if (this.#next === undefined) {
-      const hint = `An export has a line ${HEADER_LINE.trim()} even without entries. Nothing was written.`
-      throw new CommandError('PARTYD_INVALID_INPUT', 'the input is empty and no export', hint)
-    }
-    const { lines, isCut } = this.#next
-    const index = lines.findIndex((line) => line !== '')
-    this.line = this.#linesPassed + index + 1
-    new ExportReader(1).read(lines[index] as string | LineError, this.line, isCut)
-  }
-
-  /** @returns the first block that has more than those. */
-  async #passEmptyLines(): Promise<LineBlock | undefined> {
-    for (;;) {
-      const { value, done } = await this.#blocks.next()
-      if (done) return undefined
-      if (value.lines.some((line) => line !== '')) return value
-      this.#linesPassed += value.lines.length
-    }
-  }
-
-  /** Runs `use` on each line, be it text or what is wrong with it. */
-  async forEachLine(use: (line: string | LineError) => Promise<void> | undefined): Promise<void> {
-    this.line = this.#linesPassed
-    if (this.#next !== undefined) await this.#readBlock(this.#next, use)
-    this.#next = undefined
-    for await (const block of this.#blocks) await this.#readBlock(block, use)
-  }
-
-  async #readBlock(
-    { lines, bytesRead, isCut }: LineBlock,
-    use: (line: string | LineError) => Promise<void> | undefined
-  ): Promise<void> {
-    this.isCut = isCut
-    for (const line of lines) {
-      this.line++
-      const isBusy = use(line)
-      if (isBusy !== undefined) await isBusy
-    }
-    this.#bytesRead = bytesRead
-  }
 }
 
 /** What the lines have to be, and what the options ask of them. */
@@ -230,7 +137,7 @@ async function importFrom(
   try {
     await source.checkBeginning()
     await withDatabase(directory, input, { createIfMissing: true }, async (database) => {
-      const target = openSublevel(database, sublevel ?? [])
+      const target = openScope(database, sublevel ?? []).entries
       batches = new ImportBatches(target, fromLine - 1)
       await importLines(source, input, batches, output)
       await settleOnDisk(database)

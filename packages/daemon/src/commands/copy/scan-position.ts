@@ -2,6 +2,7 @@
 // costs a look into its indexes.
 
 import type { Bytes } from '@partyd/shared'
+import { openScope } from '../data/data-scope.js'
 import type { ClientDatabase } from '../open-database.js'
 import type { ScanRange } from './snapshot-scan.js'
 
@@ -21,7 +22,7 @@ export class ScanPosition {
   constructor(database: ClientDatabase, { sublevels, range, limit }: ScanRange) {
     this.#database = database
     this.#limit = limit
-    this.#prefix = Buffer.from(sublevels.map((name) => `!${name}!`).join(''))
+    this.#prefix = openScope(database, sublevels).prefix
     this.#start = this.#toKey(range.gte ?? range.gt ?? '')
     const end = range.lte ?? range.lt
     this.#end = end === undefined ? this.#toKey(END) : this.#toKey(end)

@@ -3,6 +3,7 @@
 import { isUtf8 } from 'node:buffer'
 import type { Bytes, PartyError } from '@partyd/shared'
 import type { DataInput } from '../data/data-options.js'
+import { openScope, type Scope } from '../data/data-scope.js'
 import type { ClientDatabase } from '../open-database.js'
 import type { Output } from '../output.js'
 import type { Entry } from './export-format.js'
@@ -26,9 +27,6 @@ interface Bounds {
   readonly lte?: Bytes
 }
 
-/** What has the entries: the database, or a sublevel of it. */
-type Entries = Pick<ClientDatabase, 'iterator' | 'atomic' | 'put'>
-
 /**
  * Yields the entries in steps, as text where it is text: that takes half as long as bytes. What is not
  * UTF-8 comes with U+FFFD in its place, and then the rest is read as bytes.
@@ -39,7 +37,7 @@ export async function* scanSnapshot(
   { sublevels, range, limit }: ScanRange,
   signal: AbortSignal
 ): AsyncGenerator<readonly Entry[]> {
-  const entries = openSublevel(database, sublevels)
+  const { entries } = openScope(database, sublevels)
   const snapshot = database.snapshot()
   const scan = new Scan(entries, { snapshot, signal, highWaterMarkBytes: STEP_BYTES }, range, limit)
   try {
@@ -51,7 +49,7 @@ export async function* scanSnapshot(
 }
 
 class Scan {
-  readonly #entries: Entries
+  readonly #entries: Scope['entries']
   readonly #options: object
   /** What is still to be read. */
   #rest: Bounds
@@ -59,7 +57,12 @@ class Scan {
   /** A sublevel joins its prefix to bounds of the same kind only. */
   readonly startsWithText: boolean
 
-  constructor(entries: Entries, options: object, range: ScanRange['range'], limit: number) {
+  constructor(
+    entries: Scope['entries'],
+    options: object,
+    range: ScanRange['range'],
+    limit: number
+  ) {
     this.#entries = entries
     this.#options = options
     this.#left = limit
@@ -103,12 +106,6 @@ function mapBounds<K extends Bytes>(
   change: (key: K) => Bytes
 ): Bounds {
   return Object.fromEntries(Object.entries(bounds).map(([name, key]) => [name, change(key)]))
-}
-
-export function openSublevel(database: ClientDatabase, sublevels: readonly string[]): Entries {
-  if (sublevels.length === 0) return database
-  const options = { keyEncoding: 'buffer', valueEncoding: 'buffer' }
-  return database.sublevel<Uint8Array, Uint8Array>([...sublevels], options) as unknown as Entries
 }
 
 /** Does it again from the beginning when all it has lost is the snapshot. */

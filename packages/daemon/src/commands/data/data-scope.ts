@@ -10,7 +10,7 @@ import type { DataInput } from './data-options.js'
 /** All keys are those of the sublevel, if one is meant. */
 export interface Scope {
   /** What both have; a sublevel has all of it but the questions to the daemon. */
-  readonly entries: Pick<ClientDatabase, 'get' | 'put' | 'del' | 'iterator' | 'watch'>
+  readonly entries: Pick<ClientDatabase, 'get' | 'put' | 'del' | 'iterator' | 'watch' | 'atomic'>
   readonly database: ClientDatabase
   /** What the sublevel puts before its keys; nothing for the database itself. */
   readonly prefix: Buffer
@@ -44,7 +44,7 @@ export async function withExisting<T>(
   }
 }
 
-function openScope(database: ClientDatabase, sublevels: readonly string[]): Scope {
+export function openScope(database: ClientDatabase, sublevels: readonly string[]): Scope {
   if (sublevels.length === 0) return { entries: database, database, prefix: Buffer.alloc(0) }
   const encodings = { keyEncoding: 'buffer', valueEncoding: 'buffer' }
   const sublevel = database.sublevel<Uint8Array, Uint8Array>([...sublevels], encodings)
