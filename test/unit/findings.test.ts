@@ -11,7 +11,8 @@ import {
 import { splitGlued } from '../../packages/daemon/dist/commands/process/log-reader.js'
 import { quotePath } from '../../packages/daemon/dist/commands/quote.js'
 import type { LocationFacts } from '../../packages/daemon/dist/diagnosis/facts.js'
-import { type Finding, findFindings } from '../../packages/daemon/dist/diagnosis/findings.js'
+import type { Finding } from '../../packages/daemon/dist/diagnosis/finding.js'
+import { findFindings } from '../../packages/daemon/dist/diagnosis/findings.js'
 import { LogFile } from '../../packages/daemon/dist/log-file.js'
 
 const SELF = { version: '1.0.0', uid: 1000 }

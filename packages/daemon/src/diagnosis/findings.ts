@@ -2,28 +2,10 @@
 // be told without being brought about.
 
 import { hostname } from 'node:os'
-import { basename } from 'node:path'
 import { describeHold, EXIT_CODES, LIMITS } from '@partyd/shared'
-import { quotePath } from '../commands/quote.js'
-import type { LocationFacts, PathFacts, UsableFacts } from './facts.js'
-
-export interface Finding {
-  /** For programs. */
-  readonly code: string
-  readonly message: string
-  /** What is safe to do about it. */
-  readonly next: string
-  /** Whether `doctor --fix` clears it up. */
-  readonly fixable: boolean
-}
-
-type Check = (facts: LocationFacts, own: Self) => Finding | undefined
-
-/** Who looks. */
-export interface Self {
-  readonly version: string
-  readonly uid: number
-}
+import type { LocationFacts } from './facts.js'
+import { type Check, command, type Finding, find, type Self } from './finding.js'
+import { PERMISSION_CHECKS } from './permission-findings.js'
 
 /** With less than that LevelDB cannot write a new log and a few tables. */
 const FREE_BYTES_MIN = 64 * 1024 * 1024
@@ -33,13 +15,7 @@ const CHECKS: readonly Check[] = [
   foreignLock,
   silentDaemon,
   lockGone,
-  otherDirectoryOwner,
-  unusableDirectory,
-  foreignFiles,
-  unusableFiles,
-  writableDirectory,
-  openSocket,
-  openEndpointDirectory,
+  ...PERMISSION_CHECKS,
   refusingDaemon,
   endpointMissing,
   endpointInTheWay,
@@ -61,10 +37,6 @@ const CHECKS: readonly Check[] = [
 
 export function findFindings(facts: LocationFacts, own: Self): Finding[] {
   return CHECKS.map((check) => check(facts, own)).filter((finding) => finding !== undefined)
-}
-
-function find(code: string, message: string, next: string, fixable = false): Finding {
-  return { code, message, next, fixable }
 }
 
 /** Whether nobody can be at work in the location, so that what lies about is left over. */
@@ -128,126 +100,6 @@ function lockGone({ daemon, hasLock }: LocationFacts): Finding | undefined {
     `LOCK was removed under the daemon (pid ${daemon.status.pid}), which ends within seconds`,
     'Find out who removes files here. Nothing but LevelDB may touch LOCK.'
   )
-}
-
-// Permissions
-
-function otherDirectoryOwner({ directory }: LocationFacts, { uid }: Self): Finding | undefined {
-  if (uid < 0 || uid === 0 || directory.uid === undefined || directory.uid === uid) return undefined
-  // What this user may not do there says it, too.
-  if (directory.obstacle !== undefined) return undefined
-  return find(
-    'other-owner',
-    `The directory belongs to user ${directory.uid}, and this is user ${uid}`,
-    `Run as that user, or have root give the directory away: ${chown(uid, directory.path)}`
-  )
-}
-
-/** No daemon of this user can start there. */
-function unusableDirectory({ directory }: LocationFacts, { uid }: Self): Finding | undefined {
-  const { obstacle, path } = directory
-  if (obstacle === undefined || directory.kind !== 'directory') return undefined
-  if (obstacle === 'EROFS') {
-    return find(
-      'read-only',
-      'The file system is mounted read-only: no daemon can write to the directory',
-      'Mount it for writing, or copy the directory to another one.'
-    )
-  }
-  const owner = directory.uid ?? uid
-  const isOwn = uid < 0 || owner === uid
-  const whose = isOwn ? '' : `, of user ${owner}, and this is user ${uid}`
-  return find(
-    'unusable-directory',
-    `This user may not read and write the directory (mode ${octal(directory)}${whose}): no daemon of this user can start, and what is in it may be hidden`,
-    isOwn
-      ? `Allow it: chmod u+rwx ${quotePath(path)}`
-      : `Run as user ${owner}, or have root give the directory away: ${chown(uid, path)}`
-  )
-}
-
-/** As when root has run a daemon there once: the owner of the directory cannot go on. */
-function foreignFiles({ directory, databaseFiles }: LocationFacts): Finding | undefined {
-  const files = databaseFiles.filter(({ uid }) => uid !== directory.uid)
-  const [first] = files
-  if (first === undefined) return undefined
-  return find(
-    'foreign-files',
-    `${namesOf(files)}: of user ${first.uid}, while the directory belongs to user ${directory.uid}, who may not be able to open the database`,
-    `Stop the daemon, if one runs, and give them back as root: ${chown(directory.uid, directory.path)}`
-  )
-}
-
-function unusableFiles(
-  { directory, databaseFiles }: LocationFacts,
-  { uid }: Self
-): Finding | undefined {
-  // Those of other users are named by other findings.
-  const files = databaseFiles.filter((file) => {
-    const isOwn = uid < 0 || file.uid === uid
-    return isOwn && file.uid === directory.uid && isForbiddenBy(file)
-  })
-  if (files.length === 0) return undefined
-  const paths = files.map(({ path }) => quotePath(path)).join(' ')
-  return find(
-    'unusable-files',
-    `This user may not read and write ${namesOf(files)}: no daemon can open the database`,
-    `Allow it: chmod u+rw ${paths}`
-  )
-}
-
-function isForbiddenBy({ obstacle }: UsableFacts): boolean {
-  return obstacle === 'EACCES' || obstacle === 'EPERM'
-}
-
-function namesOf(files: readonly PathFacts[]): string {
-  return files.map(({ path }) => basename(path)).join(', ')
-}
-
-function chown(uid: number | undefined, path: string): string {
-  return `chown -R ${uid} ${quotePath(path)}`
-}
-
-/** As it can be typed. */
-function command(name: string, location: string, ...options: readonly string[]): string {
-  return ['partyd', name, quotePath(location), ...options].join(' ')
-}
-
-function writableDirectory({ directory }: LocationFacts): Finding | undefined {
-  if (((directory.mode ?? 0) & 0o022) === 0) return undefined
-  return find(
-    'writable-directory',
-    `Other users may write to the directory (mode ${octal(directory)})`,
-    `Take that away: chmod go-w ${quotePath(directory.path)}`
-  )
-}
-
-function openSocket({ endpoint }: LocationFacts): Finding | undefined {
-  if (endpoint.kind !== 'socket' || ((endpoint.mode ?? 0) & 0o077) === 0) return undefined
-  return find(
-    'open-socket',
-    `Other users may connect to ${endpoint.path} (mode ${octal(endpoint)})`,
-    `Take that away: chmod 600 ${quotePath(endpoint.path)}`
-  )
-}
-
-function openEndpointDirectory(
-  { endpointDirectory: directory }: LocationFacts,
-  { uid }: Self
-): Finding | undefined {
-  if (directory === undefined || directory.kind === 'missing') return undefined
-  const isPrivate = directory.kind === 'directory' && ((directory.mode ?? 0) & 0o077) === 0
-  const isOwn = uid < 0 || uid === 0 || directory.uid === uid
-  if (isPrivate && isOwn) return undefined
-  return find(
-    'open-endpoint-directory',
-    `The endpoint lies outside the location, in ${directory.path}, which is not this user's alone`,
-    'Remove that directory, or set XDG_RUNTIME_DIR.'
-  )
-}
-
-function octal({ mode = 0 }: PathFacts): string {
-  return mode.toString(8).padStart(4, '0')
 }
 
 // The endpoint
