@@ -23,20 +23,27 @@ export const decodeBuffer: Decoder<Buffer | undefined> = (reader) => {
 }
 
 export const decodeTexts: Decoder<(string | undefined)[]> = (reader, answer) =>
-  decodeValues(reader, answer, (bytes) => bytes.toString())
+  decodeValues(reader, answer, readText)
 
 export const decodeBuffers: Decoder<(Buffer | undefined)[]> = (reader, answer) =>
-  decodeValues(reader, answer, ownBytes)
+  decodeValues(reader, answer, readBytes)
 
 export const decodePresence: Decoder<boolean[]> = (reader) => {
   expectKind(reader, KIND.presence)
   return Array.from(reader.tail(), (byte) => byte === 1)
 }
 
+type ReadValue<T> = (reader: FrameReader, length: number) => T
+
+// No view where a string is wanted: it costs as much as the string.
+const readText: ReadValue<string> = (reader, length) => reader.string(length)
+
+const readBytes: ReadValue<Buffer> = (reader, length) => ownBytes(reader.view(length))
+
 function decodeValues<T>(
   reader: FrameReader,
   answer: AnswerParts,
-  convert: (bytes: Buffer) => T
+  read: ReadValue<T>
 ): (T | undefined)[] | typeof MORE {
   expectKind(reader, KIND.values)
   const hasMore = (reader.uint8() & ANSWER_FLAGS.more) !== 0
@@ -44,7 +51,7 @@ function decodeValues<T>(
   const values = (answer.parts ?? []) as (T | undefined)[]
   for (let index = 0; index < count; index++) {
     const length = reader.uint32()
-    values.push(length === MISSING_LENGTH ? undefined : convert(reader.view(length)))
+    values.push(length === MISSING_LENGTH ? undefined : read(reader, length))
   }
   reader.finish()
   answer.parts = values

@@ -24,6 +24,13 @@ interface GivenOperation {
   readonly sublevel?: unknown
 }
 
+/** Whether the keys of a getMany are what they would be once encoded. */
+export function isPlainKeys(keys: unknown): keys is readonly string[] {
+  if (!Array.isArray(keys) || keys.length === 0) return false
+  for (const key of keys) if (typeof key !== 'string') return false
+  return true
+}
+
 /** Whether the operations of a batch are what they would be once encoded. */
 export function isPlainBatch(operations: unknown): operations is readonly EncodedOperation[] {
   if (!Array.isArray(operations) || operations.length === 0) return false

@@ -100,7 +100,11 @@ export class FrameReader {
 
   /** A length-prefixed field, as a string. */
   text(): string {
-    const length = this.uint32()
+    return this.string(this.uint32())
+  }
+
+  /** The next `length` bytes, as a string. */
+  string(length: number): string {
     this.#assertBody(length)
     const text = this.chunk.toString('utf8', this.position, this.position + length)
     this.position += length
