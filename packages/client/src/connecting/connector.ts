@@ -1,7 +1,7 @@
 // How a client gets a daemon: RESOLVE, DIAL, HELLO, ELECT, WAIT, as one loop. Stateless between calls,
 // so that the next connect finds the world as it is then. election.ts starts a daemon if none is there.
 
-import { existsSync, lstatSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import {
@@ -107,10 +107,7 @@ export class ConnectAttempt {
     }
   }
 
-  async #dial(endpoint: string): Promise<DialResult> {
-    if (!mayBeSocket(endpoint)) {
-      return { status: 'absent', cause: new Error(`There is no socket at ${endpoint}`) }
-    }
+  #dial(endpoint: string): Promise<DialResult> {
     return dial(this.#location, endpoint, this.#request.createHello(), this.#deadline.signal)
   }
 
@@ -237,17 +234,4 @@ export class ConnectAttempt {
 function describeLastExit(location: string): string {
   const record = readExitRecord(location)
   return record === undefined ? '' : ` (the last one ended at ${record.at}: ${record.reason})`
-}
-
-/**
- * Whether dialling makes sense; a pipe has no file to look at. With `bigint`, because plain lstat
- * of a socket makes Node's realpath leave links unresolved, and the host's next import would fail.
- */
-function mayBeSocket(endpoint: string): boolean {
-  if (process.platform === 'win32') return true
-  try {
-    return lstatSync(endpoint, { bigint: true, throwIfNoEntry: false })?.isSocket() ?? false
-  } catch {
-    return true // We may not look. Dialling will tell the same, in the words of its own error.
-  }
 }

@@ -94,7 +94,7 @@ export class Election {
       if (lock.status === 'acquired' && (await this.#isAnswered(endpoint))) return
       await this.#launch()
     } finally {
-      if (lock.status === 'acquired') await lock.release()
+      if (lock.status === 'acquired') lock.release()
     }
   }
 

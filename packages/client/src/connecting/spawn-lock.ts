@@ -1,12 +1,13 @@
 // Keeps a herd of clients from starting a daemon each. Only an economy: LevelDB's own lock decides
 // who serves, so this one may fail in any way. The only file that knows proper-lockfile.
 
-import { createRequire } from 'node:module'
+import fs from 'node:fs'
+import { createRequire, Module } from 'node:module'
 import { locationFiles, TIMES } from '@partyd/shared'
 
 /** locked: somebody else is starting a daemon. unavailable: no lock can be had here; go on without. */
 export type SpawnLockResult =
-  | { readonly status: 'acquired'; release(): Promise<void> }
+  | { readonly status: 'acquired'; release(): void }
   | { readonly status: 'locked' }
   | { readonly status: 'unavailable' }
 
@@ -22,57 +23,42 @@ export async function acquireSpawnLock(location: string): Promise<SpawnLockResul
       update: TIMES.spawnLockUpdate,
       onCompromised: () => {} // Then two daemons race for LevelDB's lock, and one of them gets it.
     })
-    return { status: 'acquired', release: () => release().catch(ignoreLostLock) }
+    // Nobody waits for it. It may have been compromised or removed by now, and if it stays it goes stale.
+    return { status: 'acquired', release: () => void release().catch(() => {}) }
   } catch (error) {
     const isLocked = (error as NodeJS.ErrnoException).code === 'ELOCKED'
     return { status: isLocked ? 'locked' : 'unavailable' }
   }
 }
 
-/** The lock was compromised or removed by then: nothing is left to release. */
-function ignoreLostLock(error: NodeJS.ErrnoException): void {
-  if (
-    error.code !== 'ERELEASED' &&
-    error.code !== 'ENOTACQUIRED' &&
-    error.code !== 'ECOMPROMISED'
-  ) {
-    throw error
-  }
-}
-
-interface SignalExit {
-  unload(): void
-}
-
-/** What signal-exit keeps on the process object: it may be there before us, from another package. */
-interface SignalExitEmitter {
-  readonly count: number
-}
-
 /**
- * Loading proper-lockfile installs signal-exit, which ends a host that handles SIGTERM once and
- * cleans up asynchronously before it has cleaned up. So it is taken out again at once, unless the
- * host uses it itself. A lock that a killed process leaves behind goes stale within seconds.
+ * What proper-lockfile gets in place of two packages that change the process which loads them.
+ * signal-exit ends a host that handles SIGTERM once and cleans up asynchronously before it has
+ * cleaned up; a lock that a killed process leaves behind goes stale within seconds anyway. graceful-fs
+ * puts itself before process.chdir, and does nothing for the calls that a lock is made of. Loading
+ * both took as long as all the rest that a client does before it starts a daemon.
  */
+const STAND_INS = new Map<string, unknown>([
+  ['signal-exit', () => {}],
+  ['graceful-fs', fs]
+])
+
+/** A copy of our own, unless the host has loaded it: the host's is to be what it is without us. */
 function loadProperLockfile(): ProperLockfile {
   const require = createRequire(import.meta.url)
-  const requireFromLockfile = createRequire(require.resolve('proper-lockfile'))
-  const isFirst = require.cache[require.resolve('proper-lockfile')] === undefined
-  const countBefore = signalExitCount()
-  const hadOwnEmit = Object.hasOwn(process, 'emit')
-  const lockfile = require('proper-lockfile') as ProperLockfile
-  if (isFirst && countBefore === 0) {
-    const signalExit = requireFromLockfile('signal-exit') as SignalExit
-    signalExit.unload()
-    // It puts the inherited method back as the process's own, which would hide later changes of it.
-    if (!hadOwnEmit) Reflect.deleteProperty(process, 'emit')
+  const { cache } = require
+  const path = require.resolve('proper-lockfile')
+  if (cache[path] !== undefined) return require(path) as ProperLockfile
+  const before = { ...cache }
+  const { resolve } = createRequire(path)
+  for (const [name, exports] of STAND_INS) {
+    const standIn = resolve(name)
+    cache[standIn] = Object.assign(new Module(standIn), { exports, loaded: true })
   }
-  return lockfile
-}
-
-function signalExitCount(): number {
-  const { __signal_exit_emitter__: emitter } = process as typeof process & {
-    readonly __signal_exit_emitter__?: SignalExitEmitter
+  try {
+    return require(path) as ProperLockfile
+  } finally {
+    for (const name of Object.keys(cache)) if (!(name in before)) delete cache[name]
+    Object.assign(cache, before)
   }
-  return emitter?.count ?? 0
 }

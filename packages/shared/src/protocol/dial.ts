@@ -1,6 +1,7 @@
 // Connecting to an endpoint and getting a hello answered: the only definition of "connected".
 
 import { randomBytes } from 'node:crypto'
+import { lstatSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
 import { fromWireError, PartyError, ProtocolError } from '../errors.js'
 import { LIMITS, TIMES } from '../limits.js'
@@ -69,6 +70,9 @@ export async function dial(
   hello: Hello,
   signal: AbortSignal
 ): Promise<DialResult> {
+  if (!mayBeSocket(endpoint)) {
+    return { status: 'absent', cause: new Error(`There is no socket at ${endpoint}`) }
+  }
   const socket = connect(endpoint)
   const attempt = new Handshake(socket, location, endpoint, hello)
   const onAbort = (): void => attempt.fail('busy', new Error(`No answer from ${endpoint} in time`))
@@ -78,6 +82,19 @@ export async function dial(
     return await attempt.result
   } finally {
     signal.removeEventListener('abort', onAbort)
+  }
+}
+
+/**
+ * Whether connecting makes sense; a pipe has no file to look at. With `bigint`, because plain lstat
+ * of a socket makes Node's realpath leave links unresolved, and the host's next import would fail.
+ */
+function mayBeSocket(endpoint: string): boolean {
+  if (process.platform === 'win32') return true
+  try {
+    return lstatSync(endpoint, { bigint: true, throwIfNoEntry: false })?.isSocket() ?? false
+  } catch {
+    return true // We may not look. Connecting will tell the same, in the words of its own error.
   }
 }
 
