@@ -1,6 +1,6 @@
 // `partyd backup`: a database of one moment, which any LevelDB opens, or none at all.
 
-import { existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, expect, it, vi } from 'vitest'
 import { Clients } from '../harness/clients.js'
@@ -133,6 +133,19 @@ it('takes an empty directory for its own, and no other', async () => {
   expect((await commands.run(['backup', location, empty])).code).toBe(0)
   expect(await readBinary(empty)).toHaveLength(1)
   expect(readdirSync(folder).sort()).toEqual(['empty', 'file', 'full'])
+})
+
+it('is not put inside the database', async () => {
+  const location = locations.create()
+  await fill(location, strangeEntries())
+  const inside = join(location, 'backup')
+  const { code, stderr } = await commands.run(['backup', location, inside])
+  expect(code).toBe(2)
+  expect(stderr).toContain(`PARTYD_USAGE: ${inside} is inside ${location}`)
+  expect(existsSync(inside)).toBe(false)
+  // A name that only begins alike is another directory.
+  expect((await commands.run(['backup', location, `${location}-copy`])).code).toBe(0)
+  rmSync(`${location}-copy`, { recursive: true })
 })
 
 it('refuses what another backup has put there meanwhile', async () => {

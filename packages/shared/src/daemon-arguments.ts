@@ -212,7 +212,8 @@ export function resolveDaemonArguments(
 }
 
 function parseTime(flag: string, value: unknown): number {
-  return value === 'never' ? Number.POSITIVE_INFINITY : parseCount(flag, value)
+  const isNever = value === 'never' || value === Number.POSITIVE_INFINITY
+  return isNever ? Number.POSITIVE_INFINITY : parseCount(flag, value)
 }
 
 function parseCount(flag: string, value: unknown): number {

@@ -15,6 +15,11 @@ export function parseDuration(text: string): number {
   return Math.round(value)
 }
 
+/** Also takes `never`. @returns milliseconds, Infinity for never. @throws TypeError */
+export function parseDurationOrNever(text: string): number {
+  return text === 'never' ? Number.POSITIVE_INFINITY : parseDuration(text)
+}
+
 /** For people: `3s`, `2m`. */
 export function formatDuration(milliseconds: number): string {
   return ms(milliseconds)

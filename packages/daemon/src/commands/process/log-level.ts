@@ -2,7 +2,7 @@
 
 import { type Configuration, KIND, LOG_LEVELS } from '@partyd/shared'
 import { type Command, LOCATION } from '../command.js'
-import { parseDuration } from '../duration.js'
+import { parseDurationOrNever } from '../duration.js'
 import { EXIT, UsageError } from '../failure.js'
 import { askDaemon } from './ask-daemon.js'
 import { toWire } from './start-daemon.js'
@@ -19,7 +19,7 @@ export const logLevelCommand: Command = {
     {
       flags: '--slow <time>',
       description: 'log operations that take at least this long, or `never`',
-      parse: (text) => (text === 'never' ? Number.POSITIVE_INFINITY : parseDuration(text))
+      parse: parseDurationOrNever
     }
   ],
   interruption: 'abort',

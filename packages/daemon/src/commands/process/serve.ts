@@ -3,6 +3,7 @@
 import { DATABASE_FLAGS, LOG_LEVELS, resolveDaemonArguments } from '@partyd/shared'
 import { LAUNCHD_FLAG } from '../../service/launchd-exit.js'
 import { type Command, type CommandOption, LOCATION } from '../command.js'
+import { parseDuration, parseDurationOrNever } from '../duration.js'
 import { UsageError } from '../failure.js'
 
 /** What a daemon can be told however it is started. */
@@ -13,8 +14,9 @@ export const DAEMON_OPTIONS: readonly CommandOption[] = [
     choices: LOG_LEVELS
   },
   {
-    flags: '--slow-operations <ms>',
-    description: 'log operations that take at least this long, or `never` (1000)'
+    flags: '--slow-operations <time>',
+    description: 'log operations that take at least this long, or `never` (1s)',
+    parse: parseDurationOrNever
   },
   {
     flags: '--allow-network-fs',
@@ -33,12 +35,14 @@ export const serveCommand: Command = {
       description: 'run under a service manager: wait for the location instead of failing'
     },
     {
-      flags: '--idle-timeout <ms>',
-      description: 'end after this long without clients, or `never`'
+      flags: '--idle-timeout <time>',
+      description: 'end after this long without clients, or `never`',
+      parse: parseDurationOrNever
     },
     {
-      flags: '--fence-interval <ms>',
-      description: 'how often to look whether the location is still its own'
+      flags: '--fence-interval <time>',
+      description: 'how often to look whether the location is still its own',
+      parse: parseDuration
     },
     ...DAEMON_OPTIONS,
     { flags: '--ready-fd <fd>', description: 'descriptor to report on', hidden: true },
@@ -48,7 +52,7 @@ export const serveCommand: Command = {
       hidden: true
     }
   ],
-  example: 'serve ./data --sync',
+  example: 'serve ./data --sync --slow-operations 50ms',
   isDefault: true,
   interruption: 'ignore',
   async run({ arguments: [location = ''], options }) {
