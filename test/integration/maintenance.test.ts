@@ -11,7 +11,7 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { PartyLevel } from '@partyd/client'
-import { findHold, writeHold } from '@partyd/shared'
+import { EXIT_CODES, findHold, writeHold } from '@partyd/shared'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { Command } from '../harness/command.js'
 import { DAEMON_ENTRY, DaemonCommands } from '../harness/daemon-command.js'
@@ -155,6 +155,19 @@ describe('destroy', () => {
     })
     expect(isAlive(pid)).toBe(true)
     expect(existsSync(join(location, 'partyd.hold'))).toBe(false)
+    process.kill(pid, 'SIGCONT')
+    expect(await databases[0]?.get('a')).toBe('1')
+  })
+
+  it('waits for a daemon that does not end no longer than it was told to', async () => {
+    const location = locations.create()
+    await create(location).put('a', '1')
+    const pid = publishedPid(location) as number
+    process.kill(pid, 'SIGSTOP')
+    const repair = commands.start(['repair', location, '--timeout', '500ms'])
+    expect((await repair.ended).code).toBe(EXIT_CODES.alreadyRunning)
+    expect(repair.stderr).toContain(`PARTYD_UNRESPONSIVE: Cannot stop the daemon (pid ${pid})`)
+    expect(findHold(location)).toBe(undefined)
     process.kill(pid, 'SIGCONT')
     expect(await databases[0]?.get('a')).toBe('1')
   })
@@ -328,6 +341,20 @@ describe('a hold', () => {
     await db.put('a', '1')
     expect((await db.info()).pid).toBe(pid)
     expect(findHold(location)).toMatchObject({ reason: 'stop' })
+  })
+
+  it('of a repair is not taken away by a stop', async () => {
+    const location = locations.create()
+    await create(location).put('a', '1')
+    const work = new SlowWork()
+    const repaired = PartyLevel.repair(location, { spawn: work.spawn })
+    await work.begun()
+    const stop = commands.start(['stop', location, '--hold', '10m'])
+    expect((await stop.ended).code).not.toBe(0)
+    expect(stop.stderr).toContain('LEVEL_LOCKED: ')
+    expect(findHold(location)?.reason).toBe('repair')
+    work.goOn()
+    await repaired
   })
 
   it('of a stop goes on after a repair', async () => {

@@ -2,6 +2,7 @@
 // files are being worked on. Clients wait instead of starting a daemon.
 
 import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { LevelError } from './errors.js'
 import { TIMES } from './limits.js'
 import { locationFiles } from './location.js'
 
@@ -85,8 +86,15 @@ export function takeHold(location: string, reason: Hold['reason'], ms: number): 
   }
 }
 
-/** Takes the place of whatever hold there is. */
+/**
+ * Takes the place of whatever hold there is, but for one of somebody else who works on the files.
+ * @throws LevelError `LEVEL_LOCKED`
+ */
 export function writeHold(location: string, reason: Hold['reason'], ms: number): void {
+  const hold = peekHold(location)
+  if (hold !== undefined && isWork(hold) && hold.pid !== process.pid) {
+    throw heldError(location, hold)
+  }
   restoreHold(location, createHold(reason, ms))
 }
 
@@ -106,6 +114,12 @@ function writeTemporary(path: string, hold: Hold): string {
   return temporary
 }
 
+/** Gives up the hold of this process. One that somebody else has put in its place stays. */
+export function releaseHold(location: string): void {
+  if (peekHold(location)?.pid === process.pid) removeHold(location)
+}
+
+/** Whoever holds the location. */
 export function removeHold(location: string): void {
   try {
     rmSync(locationFiles(location).hold, { force: true })
@@ -126,4 +140,11 @@ export function describeHold({ reason, until, pid }: Hold): string {
   return reason === 'stop'
     ? `it was stopped to be left alone until ${time}`
     : `\`partyd ${reason}\` (pid ${pid}) is working on it, at least until ${time}`
+}
+
+/** Somebody has the location held, and whoever comes has to wait. */
+export function heldError(location: string, hold: Hold | undefined): LevelError {
+  const reason = hold === undefined ? 'somebody else was just working on it' : describeHold(hold)
+  const message = `Cannot work on ${location}: ${reason}. Wait for it.`
+  return new LevelError('LEVEL_LOCKED', message, { path: location, pid: hold?.pid })
 }

@@ -5,23 +5,19 @@ import { existsSync, lstatSync, readdirSync, realpathSync, rmdirSync, rmSync } f
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import {
-  ask,
-  createHello,
-  type DialFailure,
-  describeHold,
-  dial,
   findEndpoint,
   findHold,
   findLockHolder,
   type Hold,
+  heldError,
   isDaemonProcess,
-  KIND,
   LevelError,
   type LockHolder,
   PartyError,
   readRendezvous,
   removeHold,
   restoreHold,
+  stopDaemon,
   TIMES,
   takeHold,
   writeHold
@@ -31,14 +27,17 @@ import { PACKAGE_VERSION } from '../../package-version.js'
 import { StartError } from '../../start-error.js'
 import { Database } from '../../store/database.js'
 
-/** Removes LevelDB's files, partyd's, and the directory if it is empty then. Without one it does nothing. */
-export async function destroy(directory: string): Promise<void> {
+/**
+ * Removes LevelDB's files, partyd's, and the directory if it is empty then. Without one it does nothing.
+ * @param timeoutMs how long a daemon may take to end. The work itself is not cut short.
+ */
+export async function destroy(directory: string, timeoutMs?: number): Promise<void> {
   if (!existsSync(directory)) return
   const location = findLocation(directory)
   const endpoint = findEndpoint(location)
   const hold = new WorkHold(location, 'destroy')
   try {
-    await locationFree(location)
+    await freeLocation(location, timeoutMs)
     await work(location, Database.destroy)
     removeOwnFiles(location, endpoint)
   } catch (error) {
@@ -49,12 +48,12 @@ export async function destroy(directory: string): Promise<void> {
   removeDirectory(location)
 }
 
-/** Puts the database together from what can be read. */
-export async function repair(directory: string): Promise<void> {
+/** Puts the database together from what can be read. @param timeoutMs likewise. */
+export async function repair(directory: string, timeoutMs?: number): Promise<void> {
   const location = findLocation(directory)
   const hold = new WorkHold(location, 'repair')
   try {
-    await locationFree(location)
+    await freeLocation(location, timeoutMs)
     await assertUnlocked(location)
     await work(location, Database.repair)
   } finally {
@@ -119,7 +118,9 @@ class WorkHold {
     this.#location = location
     this.#before = findHold(location)
     if (this.#before?.reason === 'stop') removeHold(location)
-    if (!takeOrFail(location, reason)) throw heldError(location)
+    if (!takeOrFail(location, reason)) {
+      throw new StartError('locked', heldError(location, findHold(location)))
+    }
     this.#timer = setInterval(() => this.#renew(reason), TIMES.holdRenew)
   }
 
@@ -148,59 +149,36 @@ class WorkHold {
 /**
  * Stops the daemon, if there is one, and resolves when LevelDB's lock has been free for long enough
  * that nobody can be about to take it who had not seen the hold.
- * @throws StartError when somebody else has the lock, or the daemon does not answer.
+ * @throws StartError when somebody else has the lock, or the daemon does not let go of it in time.
  */
-async function locationFree(location: string): Promise<void> {
-  const startedAt = performance.now()
+async function freeLocation(location: string, timeoutMs: number | undefined): Promise<void> {
   let freeSince: number | undefined
   for (;;) {
-    await stopDaemon(location)
+    await stop(location, timeoutMs)
     const holder = findLockHolder(location)
-    const now = performance.now()
     if (holder === undefined) {
-      freeSince ??= now
-      if (now - freeSince >= TIMES.holdSettle) return
+      freeSince ??= performance.now()
+      if (performance.now() - freeSince >= TIMES.holdSettle) return
     } else {
       freeSince = undefined
-      const isLate = now - startedAt >= TIMES.lockOfDaemon
-      if (isLate || !isDaemon(location, holder)) throw lockedError(location)
+      if (!isDaemon(location, holder)) throw lockedError(location)
     }
     await sleep(TIMES.lockPollFirst)
   }
 }
 
-/** One that is starting, or closing the database, can be waited for. */
+/** One that has come since can be stopped, too. */
 function isDaemon(location: string, { pid }: LockHolder): boolean {
   return pid === undefined || pid === readRendezvous(location)?.pid || isDaemonProcess(pid)
 }
 
-async function stopDaemon(location: string): Promise<void> {
-  const signal = AbortSignal.timeout(TIMES.connect)
-  for (;;) {
-    const endpoint = findEndpoint(location)
-    const result = await dial(location, endpoint, createHello('control', PACKAGE_VERSION), signal)
-    if (result.status === 'absent') return
-    if (result.status === 'welcome') {
-      await ask(result.socket, KIND.stop)
-      return
-    }
-    const isHopeless = result.status === 'forbidden' || result.status === 'refused'
-    if (isHopeless || signal.aborted) throw cannotStop(location, endpoint, result)
-    await sleep(TIMES.lockPollFirst)
+/** @throws StartError when it does not answer, or does not end in time. */
+async function stop(location: string, timeoutMs: number | undefined): Promise<void> {
+  try {
+    await stopDaemon(location, PACKAGE_VERSION, timeoutMs)
+  } catch (error) {
+    throw new StartError('alreadyRunning', error as PartyError)
   }
-}
-
-function cannotStop(
-  location: string,
-  endpoint: string,
-  { status, cause }: DialFailure
-): StartError {
-  const code = status === 'forbidden' ? 'PARTYD_PERMISSION' : 'PARTYD_UNRESPONSIVE'
-  const pid = readRendezvous(location)?.pid ?? findLockHolder(location)?.pid
-  const who = pid === undefined ? 'the daemon' : `the daemon (pid ${pid})`
-  const message = `Cannot stop ${who} of ${location}: ${cause.message}. Resume or stop that process first.`
-  const details = { path: location, pid, endpoint, cause }
-  return new StartError('alreadyRunning', new PartyError(code, message, details))
 }
 
 function takeOrFail(location: string, reason: 'destroy' | 'repair'): boolean {
@@ -209,14 +187,6 @@ function takeOrFail(location: string, reason: 'destroy' | 'repair'): boolean {
   } catch (error) {
     throw openError(location, 'LEVEL_IO_ERROR', (error as Error).message)
   }
-}
-
-function heldError(location: string): StartError {
-  const hold = findHold(location)
-  const reason = hold === undefined ? 'somebody else was just working on it' : describeHold(hold)
-  const message = `Cannot work on ${location}: ${reason}. Wait for it.`
-  const details = { path: location, pid: hold?.pid }
-  return new StartError('locked', new LevelError('LEVEL_LOCKED', message, details))
 }
 
 /** What partyd keeps in a location, but for the hold: sockets, records, logs, and leftovers of each. */

@@ -27,16 +27,21 @@ function createCommand(name: Work, summary: string): Command {
     options: [{ flags: '--ready-fd <fd>', description: 'descriptor to report on', hidden: true }],
     example: `${name} ./data`,
     interruption: 'ignore',
-    async run({ arguments: [directory = ''], options }, output) {
+    async run({ arguments: [directory = ''], options, timeoutMs }, output) {
       const readyFd = options['readyFd'] as string | undefined
-      await runWork(name, directory, readyFd)
+      await runWork(name, directory, readyFd, timeoutMs)
       output.print({ done: true, location: resolve(directory) }, 'done')
       return undefined
     }
   }
 }
 
-async function runWork(name: Work, directory: string, readyFd: string | undefined): Promise<void> {
+async function runWork(
+  name: Work,
+  directory: string,
+  readyFd: string | undefined,
+  timeoutMs: number | undefined
+): Promise<void> {
   const channel = new StartChannel(readyFd === undefined ? undefined : Number(readyFd))
   process.umask(0o077)
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
@@ -47,7 +52,7 @@ async function runWork(name: Work, directory: string, readyFd: string | undefine
   try {
     // With LevelDB, which no other command but the daemon itself needs.
     const { destroy, repair } = await import('./location-work.js')
-    await (name === 'destroy' ? destroy(directory) : repair(directory))
+    await (name === 'destroy' ? destroy(directory, timeoutMs) : repair(directory, timeoutMs))
   } catch (error) {
     const exitCode = error instanceof StartError ? error.exitCode : EXIT_CODES.bug
     const reason = error instanceof StartError ? error.error : error

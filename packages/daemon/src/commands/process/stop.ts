@@ -5,7 +5,7 @@ import {
   isDaemonProcess,
   KIND,
   type PartyError,
-  removeHold,
+  releaseHold,
   stopDaemon,
   TIMES,
   writeHold
@@ -84,7 +84,7 @@ async function stop({ location, holdMs, force, timeoutMs }: StopRequest): Promis
     return pid === undefined ? { status: 'none' } : { status: 'stopped', pid }
   } catch (error) {
     if (force) return { status: 'killed', pid: await kill(error as PartyError, location) }
-    if (holdMs !== undefined) removeHold(location)
+    if (holdMs !== undefined) releaseHold(location)
     throw error
   }
 }
@@ -94,7 +94,7 @@ function interruption(signal: AbortSignal, { location, holdMs }: StopRequest): P
   return new Promise((_, reject) => {
     signal.addEventListener('abort', () => {
       if (!(signal.reason instanceof Interrupted)) return
-      if (holdMs !== undefined) removeHold(location)
+      if (holdMs !== undefined) releaseHold(location)
       reject(signal.reason)
     })
   })
