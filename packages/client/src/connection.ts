@@ -115,6 +115,7 @@ export class Connection implements ChannelOwner, LivenessOwner, RequestsOwner {
     session.generation = link.welcome.generation
     this.#channel = new Channel(link.socket, this)
     this.#status = 'open'
+    this.#liveness.onLink()
     const { features } = link.welcome
     this.requests.attach(this.#channel, verdict.applied, verdict.results, features)
   }

@@ -50,6 +50,12 @@ export class Liveness {
     this.#status = 'resting'
   }
 
+  /** Another daemon, or the same again: what the last link said or did not say counts no more. */
+  onLink(): void {
+    this.#status = 'resting'
+    this.#hasHeard = false
+  }
+
   /** A frame has arrived. */
   hear(): void {
     this.#hasHeard = true
