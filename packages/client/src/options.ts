@@ -88,8 +88,8 @@ export function resolveOptions(options: object): ResolvedOptions {
       given['slowOperationsMs'] === undefined
         ? undefined
         : Math.ceil(milliseconds(given, 'slowOperationsMs', 0)),
-    signal: given['signal'] as AbortSignal | undefined,
-    spawn: (given['spawn'] ?? {}) as SpawnOptions,
+    signal: signal(given['signal']),
+    spawn: spawn(given['spawn'] ?? {}),
     database: databaseOptions(given)
   }
 }
@@ -98,6 +98,33 @@ function logLevel(option: unknown): string | undefined {
   const isLevel = option === undefined || (LOG_LEVELS as readonly unknown[]).includes(option)
   if (isLevel) return option as string | undefined
   throw new TypeError(`The option 'logLevel' must be one of ${LOG_LEVELS.join(', ')}`)
+}
+
+function signal(option: unknown): AbortSignal | undefined {
+  // By its shape: a polyfill's is none of this realm's.
+  const isSignal = typeof (option as AbortSignal | undefined)?.addEventListener === 'function'
+  if (option === undefined || isSignal) return option as AbortSignal | undefined
+  throw new TypeError("The option 'signal' must be an AbortSignal")
+}
+
+function spawn(option: unknown): SpawnOptions {
+  if (typeof option !== 'object' || option === null) {
+    throw new TypeError("The option 'spawn' must be an object")
+  }
+  const { execPath, args, env } = option as SpawnOptions
+  if (execPath !== undefined && typeof execPath !== 'string') {
+    throw new TypeError("The option 'spawn.execPath' must be a string")
+  }
+  if (
+    args !== undefined &&
+    !(Array.isArray(args) && args.every((arg) => typeof arg === 'string'))
+  ) {
+    throw new TypeError("The option 'spawn.args' must be an array of strings")
+  }
+  if (env !== undefined && (typeof env !== 'object' || env === null)) {
+    throw new TypeError("The option 'spawn.env' must be an object of strings")
+  }
+  return option
 }
 
 const BOOLEANS = ['createIfMissing', 'errorIfExists', 'compression', 'sync'] as const
@@ -144,5 +171,6 @@ function milliseconds(
   if (typeof option !== 'number' || !(option >= 0)) {
     throw new TypeError(`The option '${name}' must be a number of milliseconds`)
   }
-  return option
+  // Beyond what a daemon can be told in digits it is for ever, or as good as that.
+  return option > Number.MAX_SAFE_INTEGER ? Number.POSITIVE_INFINITY : option
 }

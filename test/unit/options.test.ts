@@ -1,0 +1,29 @@
+import { describe, expect, it } from 'vitest'
+import { resolveOptions } from '../../packages/client/dist/options.js'
+
+describe('the options of a client', () => {
+  it.each([
+    ['signal', {}],
+    ['signal', null],
+    ['spawn', 'node'],
+    ['spawn.execPath', { execPath: 1 }],
+    ['spawn.args', { args: '--inspect' }],
+    ['spawn.args', { args: [1] }],
+    ['spawn.env', { env: 'A=1' }],
+    ['retry', 'yes'],
+    ['idleTimeoutMs', -1],
+    ['idleTimeoutMs', '30s'],
+    ['cacheSize', 1.5],
+    ['logLevel', 'loud']
+  ])('are refused where %s is of another type', (name, value) => {
+    const option = name.split('.')[0] as string
+    expect(() => resolveOptions({ [option]: value })).toThrow(
+      expect.objectContaining({ name: 'TypeError', message: expect.stringContaining(`'${name}'`) })
+    )
+  })
+
+  it('take a time beyond all digits for ever', () => {
+    expect(resolveOptions({ idleTimeoutMs: 1e20 }).idleTimeoutMs).toBe(Number.POSITIVE_INFINITY)
+    expect(resolveOptions({ idleTimeoutMs: 1e10 }).idleTimeoutMs).toBe(1e10)
+  })
+})
