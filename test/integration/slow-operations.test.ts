@@ -114,6 +114,15 @@ describe('a slow operation is logged', () => {
   })
 })
 
+it('a getMany of keys that only partyd may see is not slow', async () => {
+  const location = locations.create()
+  const db = open(location, undefined)
+  const hidden = Buffer.alloc(17, 0xff)
+  expect(await db.getMany([hidden], { keyEncoding: 'buffer' })).toEqual([undefined])
+  await db.put('a', '1')
+  expect(readSlow(location)).toEqual([])
+})
+
 it('the daemon in the foreground takes the threshold as an argument', async () => {
   const location = locations.create()
   const daemon = await commands.serve(location, ['--slow-operations', '0'])

@@ -28,7 +28,7 @@ export class PartySession {
   /** @param state undefined for a client without retry. */
   constructor(engine: Engine, channel: Channel, state: SessionState | undefined) {
     this.#answers = new AnswerWriter(channel)
-    this.#order = new SessionOrder(engine)
+    this.#order = new SessionOrder(engine, () => channel.resume())
     const own = { engine, channel, answers: this.#answers, order: this.#order, state }
     this.#snapshots = new SessionSnapshots(own)
     const context = { ...own, snapshots: this.#snapshots }

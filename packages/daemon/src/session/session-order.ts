@@ -27,6 +27,7 @@ type HeldOperation =
 export class SessionOrder {
   readonly #queue: CommitQueue
   readonly #readPath: ReadPath
+  readonly #onLess: () => void
   /** Writes in the commit queue, and reads among them. */
   #uncommitted = 0
   #pendingBytes = 0
@@ -38,9 +39,14 @@ export class SessionOrder {
   #status: 'open' | 'retired' = 'open'
   #whenCommitted: (() => void)[] = []
 
-  constructor({ commitQueue, readPath }: Pick<Engine, 'commitQueue' | 'readPath'>) {
+  /** @param onLess told when less waits here than before: whoever had enough may have room for more. */
+  constructor(
+    { commitQueue, readPath }: Pick<Engine, 'commitQueue' | 'readPath'>,
+    onLess: () => void = () => {}
+  ) {
     this.#queue = commitQueue
     this.#readPath = readPath
+    this.#onLess = onLess
   }
 
   /** Whether a read may run at once. */
@@ -168,6 +174,8 @@ export class SessionOrder {
   #onCommitted(): void {
     if (--this.#uncommitted === 0) this.#lastGroup = undefined
     this.#release()
+    // Behind all that has been let go: told before, it would find as much waiting as ever.
+    this.#onLess()
     if (this.#uncommitted > 0) return
     for (const resolve of this.#whenCommitted.splice(0)) resolve()
   }

@@ -103,14 +103,13 @@ export class SessionWrites {
 
   #atomic(reader: FrameReader, sync: boolean, place: SequencePlace | undefined): void {
     const { id, kind } = reader
-    const { order, answers, channel } = this.#session
+    const { order, answers } = this.#session
     const { checks, pairs } = readAtomic(reader)
     // Refused like any other write, whatever its checks would say.
     if (findHiddenKey(pairs) !== undefined) return this.#write(id, kind, pairs, sync, place)
     order.atomic(checks, pairs, sync, place, (result, error) => {
       if (error !== undefined) return this.#answer(id, kind, error)
       answers.decided(id, result)
-      channel.resume()
     })
   }
 
@@ -130,10 +129,9 @@ export class SessionWrites {
   }
 
   #answer(id: number, kind: number, error: Error | undefined): void {
-    const { answers, channel } = this.#session
+    const { answers } = this.#session
     if (error === undefined) answers.done(id)
     else answers.error(id, kind, error)
-    channel.resume()
   }
 }
 

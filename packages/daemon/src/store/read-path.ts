@@ -94,6 +94,7 @@ export class ReadPath {
     fillCache: boolean,
     snapshot: AbstractSnapshot
   ): Promise<(Bytes | undefined)[]> {
+    if (keys.length === 0) return []
     const values =
       this.mayReadNow && keys.length <= KEYS_NOW_MAX
         ? this.#readManyNow(keys, fillCache, snapshot)
