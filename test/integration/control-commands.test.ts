@@ -58,7 +58,7 @@ describe('partyd stop', () => {
 
   it('waits for a daemon that somebody else has stopped and that is closing the database', async () => {
     const oracle = new Oracle(locations.create())
-    const db = clients.open(oracle.location, { spawn: oracle.spawn({ closeMs: 2_000 }) })
+    const db = clients.open(oracle.location, { spawn: oracle.spawn({ closeMs: 4_000 }) })
     await db.put('a', '1')
     await db.close()
     const first = run('stop', oracle.location)

@@ -72,6 +72,9 @@ describe('put and get', () => {
     const location = locations.create()
     await partyd.print('put', location, '--', '--json', '--timeout')
     expect(await partyd.print('get', location, '--', '--json')).toBe('--timeout')
+    // What a client passes to the daemon that it starts.
+    await partyd.print('put', location, 'key', '--', '--auto')
+    expect(await partyd.print('get', location, 'key')).toBe('--auto')
   })
 
   it('mark a number that JavaScript would change', async () => {

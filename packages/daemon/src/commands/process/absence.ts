@@ -58,7 +58,8 @@ function findStaleSocket(location: string): string | undefined {
 
 function isSocket(path: string): boolean {
   try {
-    return lstatSync(path).isSocket()
+    // The plain form would keep Node's realpath from resolving links.
+    return lstatSync(path, { bigint: true }).isSocket()
   } catch {
     return false
   }

@@ -16,6 +16,7 @@ export interface DaemonStatus extends Configuration {
   readonly memory: { readonly rss: number }
   readonly options: Readonly<Record<string, boolean | number>>
   readonly counters: Readonly<Record<string, number>>
+  readonly allowNetworkFs?: boolean
   readonly log?: string
   readonly logFailure?: string
 }

@@ -6,7 +6,7 @@ import {
   type DaemonArguments,
   type DatabaseOptions,
   KIND,
-  removeHold,
+  releaseHold,
   stopDaemon,
   TIMES,
   writeHold
@@ -92,11 +92,12 @@ async function findDaemon(
 /** What was not typed stays as it was. */
 function inherit(
   typed: DaemonArguments,
-  { options, logLevel, slowOperationsMs }: DaemonStatus
+  { options, logLevel, slowOperationsMs, allowNetworkFs }: DaemonStatus
 ): DaemonArguments {
   const database: DatabaseOptions = { ...options, errorIfExists: false, ...typed.database }
   return {
     ...typed,
+    ...(allowNetworkFs && { allowNetworkFs }),
     ...(typed.logLevel === undefined && logLevel !== undefined && { logLevel }),
     ...(typed.slowOperationsMs === undefined &&
       slowOperationsMs !== undefined && {
@@ -113,7 +114,7 @@ async function replaceDaemon(
   input: CommandInput
 ): Promise<StartedDaemon> {
   const { signal, timeoutMs } = input
-  const onAbort = (): void => removeHold(location)
+  const onAbort = (): void => releaseHold(location)
   signal.addEventListener('abort', onAbort, { once: true })
   writeHold(location, 'restart', TIMES.restartHold)
   try {
@@ -122,7 +123,7 @@ async function replaceDaemon(
     return await startDaemon(wanted, input)
   } finally {
     signal.removeEventListener('abort', onAbort)
-    removeHold(location)
+    releaseHold(location)
   }
 }
 
