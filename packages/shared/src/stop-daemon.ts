@@ -8,7 +8,7 @@ import { TIMES } from './limits.js'
 import { findLockHolder, isDaemonProcess } from './lock-holder.js'
 import { ask } from './protocol/control.js'
 import { createHello, type DialFailure, type Dialled, dial } from './protocol/dial.js'
-import { KIND } from './protocol/message.js'
+import { KIND } from './protocol/kind.js'
 import { findEndpoint, readRendezvous } from './rendezvous.js'
 
 /** What a stop found. */

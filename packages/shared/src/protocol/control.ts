@@ -4,7 +4,8 @@ import type { Socket } from 'node:net'
 import { fromWireError, ProtocolError } from '../errors.js'
 import { Channel } from './channel.js'
 import { FrameWriter } from './frame-writer.js'
-import { KIND, parseObject, parseWireError } from './message.js'
+import { parseObject, parseWireError } from './json-body.js'
+import { KIND } from './kind.js'
 
 /**
  * @param socket on which a hello of mode `control` has been answered; it is closed afterwards.
