@@ -89,9 +89,8 @@ export function isWrite(kind: number): boolean {
   return kind >= KIND.put && kind <= KIND.atomic
 }
 
-/** Where a write frame, counted from its first byte, has its sequence number and its settledThrough. */
+/** Where a write frame, counted from its first byte, has its sequence number. */
 export const SEQUENCE_OFFSET = 9
-export const SETTLED_THROUGH_OFFSET = 17
 
 export const READ_FLAGS = { noFillCache: 1, snapshot: 2 } as const
 export const WRITE_FLAGS = {
@@ -133,10 +132,4 @@ export const RESULT = {
 } as const
 
 /** Why a daemon says goodbye. */
-export type GoodbyeReason = 'idle' | 'stop' | 'signal' | 'terminal-lost' | 'failed-write'
-
-/** Sent unasked, with request id 0, when the daemon is about to go. */
-export interface Goodbye {
-  reason: GoodbyeReason
-  message?: string
-}
+export type GoodbyeReason = 'idle' | 'stop' | 'signal' | 'failed-write'
