@@ -33,7 +33,7 @@ export interface Hello {
   proof?: string
   /** The client's process, for people who ask who is connected. */
   pid?: number
-  /** 128 random bits, in hexadecimal; one for each `open()`. */
+  /** 128 random bits, in hexadecimal; a database that loses its session's past begins another. */
   sessionId?: string
   /** Counts the connections of the session, from 1. */
   attempt?: number
@@ -56,7 +56,7 @@ export interface Welcome {
   mode: DaemonMode
   /** What the database was opened with, defaults included; an older daemon does not say. */
   options?: DatabaseOptions
-  /** Changes whenever a record was removed without its client's goodbye; null while there are no records. */
+  /** Changes whenever a record was removed without its client's goodbye. */
   generation: string | null
   /** The last write of this session that is in the database; null when the daemon has no record of it. */
   applied: number | null
