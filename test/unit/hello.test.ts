@@ -19,7 +19,7 @@ const WELCOME = {
   instanceId: '0123456789abcdef',
   pid: 7,
   mode: 'auto',
-  generation: null,
+  generation: 'abc',
   applied: null,
   results: []
 }
@@ -91,12 +91,12 @@ describe('parseHello', () => {
 })
 
 describe('parseWelcome', () => {
-  it.each([
-    WELCOME,
-    { ...WELCOME, applied: 9, generation: 'abc', results: [[4, 1]], later: 'field' }
-  ])('accepts a proper welcome', (welcome) => {
-    expect(parseWelcome(JSON.stringify(welcome))).toEqual(welcome)
-  })
+  it.each([WELCOME, { ...WELCOME, applied: 9, results: [[4, 1]], later: 'field' }])(
+    'accepts a proper welcome',
+    (welcome) => {
+      expect(parseWelcome(JSON.stringify(welcome))).toEqual(welcome)
+    }
+  )
 
   it.each(Object.keys(WELCOME))('refuses one without %s', (name) => {
     expect(() => parseWelcome(JSON.stringify({ ...WELCOME, [name]: undefined }))).toThrow(
@@ -115,6 +115,7 @@ describe('parseWelcome', () => {
     ['pid', -7],
     ['mode', 'other'],
     ['generation', 7],
+    ['generation', null],
     ['applied', '9'],
     ['applied', -1],
     ['results', {}],

@@ -57,7 +57,7 @@ export interface Welcome {
   /** What the database was opened with, defaults included; an older daemon does not say. */
   options?: DatabaseOptions
   /** Changes whenever a record was removed without its client's goodbye. */
-  generation: string | null
+  generation: string
   /** The last write of this session that is in the database; null when the daemon has no record of it. */
   applied: number | null
   /** Results other than plain success of the writes in (settledThrough, applied]: sequence number and code. */
@@ -103,7 +103,7 @@ export function parseWelcome(text: string): Welcome {
     (mode === 'auto' || mode === 'foreground' || mode === 'service') &&
     typeof options === 'object' &&
     options !== null &&
-    (generation === null || typeof generation === 'string') &&
+    typeof generation === 'string' &&
     (applied === null || isCount(applied)) &&
     Array.isArray(results) &&
     results.every(isResult)
