@@ -187,7 +187,7 @@ export function welcomeTo({ nonce }: Hello): Welcome {
   return {
     proto: 1,
     version: '0.0.0',
-    features: [],
+    features: ['hasMany'],
     nonce,
     instanceId: 'liar',
     pid: process.pid,

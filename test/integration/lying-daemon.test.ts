@@ -6,11 +6,13 @@ import { join } from 'node:path'
 import { PartyLevel } from '@partyd/client'
 import { type Hello, KIND, PREFACE } from '@partyd/shared'
 import { afterEach, describe, expect, it } from 'vitest'
+import { DaemonCommands } from '../harness/daemon-command.js'
 import { Locations } from '../harness/locations.js'
 import { Random } from '../harness/random.js'
 import { encodeFrame } from '../harness/raw-client.js'
 import { welcomeTo } from '../harness/valid-frames.js'
 
+const commands = new DaemonCommands()
 const locations = new Locations()
 const servers: Server[] = []
 const sockets: Socket[] = []
@@ -20,6 +22,7 @@ afterEach(async () => {
   for (const socket of sockets.splice(0)) socket.destroy()
   for (const server of servers.splice(0)) server.close()
   await Promise.all(databases.splice(0).map((db) => db.close()))
+  await commands.reap()
   await locations.reap()
 })
 
@@ -159,4 +162,29 @@ describe('a daemon that answers at random', () => {
       expect(settled).toHaveLength(5)
     }
   }, 60_000)
+})
+
+describe('a daemon that answers nonsense', () => {
+  /** Listens as a daemon that a client has started, which others may ask to leave. */
+  async function listenToQuestions(): Promise<string> {
+    return await listen((socket, hello) => {
+      sayWelcome(socket, hello)
+      socket.once('data', () => {
+        socket.write(encodeFrame(KIND.info, 1, (writer) => writer.tail('{')))
+        for (const server of servers) server.close()
+      })
+    })
+  }
+
+  it('to a question is said to', async () => {
+    const { code, stderr } = await commands.ask(['status', await listenToQuestions()])
+    expect(code).not.toBe(0)
+    expect(stderr).toContain('is not JSON')
+  })
+
+  it('when it is asked to leave does not end the one that takes over', async () => {
+    const location = await listenToQuestions()
+    const { pid } = await commands.serve(location)
+    expect(await open(location).info()).toMatchObject({ pid })
+  })
 })

@@ -1,7 +1,7 @@
 // Changes between the socket and whoever consumes them: as they came, decoded one by one, and
 // bounded. Whoever is too slow gets a single reset in place of all that waits.
 
-import { CHANGE_FLAGS, type FrameReader, LIMITS } from '@partyd/shared'
+import { CHANGE_FLAGS, type FrameReader, LIMITS, UINT32 } from '@partyd/shared'
 import { ownBytes } from './answers.js'
 
 /** A change as it travels. */
@@ -13,7 +13,6 @@ export interface RawChange {
   readonly last: boolean
 }
 
-const UINT32 = 0x1_0000_0000
 /** What a frame takes besides its bytes, roughly: many hold a single small change. */
 const FRAME_OVERHEAD_BYTES = 128
 

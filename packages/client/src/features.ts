@@ -7,6 +7,7 @@ import type { Request } from './request.js'
 
 /** The feature that brings a kind. */
 const KIND_FEATURES: Readonly<Record<number, string>> = {
+  [KIND.hasMany]: 'hasMany',
   [KIND.snapshotOpen]: 'snapshots',
   [KIND.snapshotClose]: 'snapshots',
   [KIND.status]: 'properties',

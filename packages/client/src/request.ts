@@ -12,11 +12,11 @@ export type Decoder<T> = (reader: FrameReader, parts: AnswerParts) => T | typeof
 
 export const MORE: unique symbol = Symbol('more')
 
-/** The link an iterator or a snapshot lives on: its frames make no sense on another one. */
+/** The link an iterator, a snapshot or a watch lives on: its frames make no sense on another one. */
 export interface IteratorLink {
   /** The kind of frame that ties it to the link it is sent on. */
   readonly opener: number
-  /** Number of the link, 0 before the iterator was opened on one. */
+  /** Number of the link, 0 before it was opened on one. */
   number: number
   /** What became of the demands since its last entry: each is a request anew, and counts on from here. */
   troubledAt: number
@@ -35,7 +35,7 @@ export class Request<T = unknown> implements AnswerParts {
   readonly decode: Decoder<T>
   readonly resolve: (value: T) => void
   readonly reject: (error: Error) => void
-  /** Undefined for everything but iterators and what is read from a snapshot. */
+  /** Undefined for everything but iterators, watches and what is read from a snapshot. */
   readonly iterator: IteratorLink | undefined
   /** Assigned whenever the frame is put on a socket; 0 while it waits, and where there is no answer. */
   id = 0

@@ -31,7 +31,7 @@ export class Session {
     }
   }
 
-  /** The table in PROTOCOL.md, in its order. */
+  /** As the table in PROTOCOL.md says. */
   judge({ applied, results, generation }: Welcome): Verdict {
     const { settledThrough, sentThrough } = this.window
     if (applied !== null) {

@@ -60,8 +60,10 @@ class Update {
 
   /** @returns the new value. */
   run(): Promise<unknown> {
-    const inTurn = (): Promise<unknown> => this.#root.updateTurns.take(this.#key, () => this.#run())
-    return whenOpen(this.#database, inTurn, this.#options.signal)
+    const { signal } = this.#options
+    const run = (): Promise<unknown> => this.#run()
+    const inTurn = (): Promise<unknown> => this.#root.updateTurns.take(this.#key, run, signal)
+    return whenOpen(this.#database, inTurn, signal)
   }
 
   async #run(): Promise<unknown> {

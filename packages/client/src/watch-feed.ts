@@ -21,7 +21,7 @@ export class WatchFeed implements ChangeSink {
   readonly #range: Range
   readonly #owner: FeedOwner
   readonly #buffer = new ChangeBuffer()
-  /** asked: the daemon has not answered yet · live: it tells of every change · lost: it did. */
+  /** asked: the daemon has not answered yet · live: it tells of every change · lost: its link is gone. */
   #status: 'idle' | 'asked' | 'live' | 'lost' | 'closed' = 'idle'
   #requests: Requests | undefined
   #id = 0

@@ -1,4 +1,5 @@
-// The watches that the daemon on this link sinks, by the numbers that the client gave them.
+// The watches that the daemon keeps for this link, by the numbers that the client gave them, and who
+// is told what each of them sees.
 
 import type { FrameReader } from '@partyd/shared'
 

@@ -21,7 +21,8 @@ export async function probe(location: string): Promise<Welcome | undefined> {
 /** Asks the daemon of a location to drain. It lets go of the lock when it is done. */
 export async function requestDrain(location: string): Promise<void> {
   const dialled = await dialControl(location)
-  if (dialled !== undefined) void ask(dialled.socket, KIND.stop)
+  // Whatever it answers: that it has let go is for the lock to tell, and no answer may end us.
+  if (dialled !== undefined) ask(dialled.socket, KIND.stop).catch(() => {})
 }
 
 async function dialControl(location: string): Promise<Dialled | undefined> {

@@ -94,7 +94,7 @@ export class ProtocolError extends PartyError {
   }
 }
 
-/** An error as it travels in a frame or on the ready channel. */
+/** An error as it travels in a frame or on the start channel. */
 export interface WireError {
   code: string
   message: string

@@ -8,7 +8,7 @@ import { TIMES } from './limits.js'
 import { findLockHolder, isDaemonProcess } from './lock-holder.js'
 import { ask } from './protocol/control.js'
 import { createHello, type DialFailure, type Dialled, dial } from './protocol/dial.js'
-import { KIND } from './protocol/message.js'
+import { KIND } from './protocol/kind.js'
 import { findEndpoint, readRendezvous } from './rendezvous.js'
 
 /** What a stop found. */
@@ -21,9 +21,9 @@ export interface Stopped {
  * Resolves when no daemon holds LevelDB's lock of the location: at once when none runs. One that is
  * opening the database is told once it can be; one that somebody else has stopped is waited for.
  * @param version the caller's package version, for the daemon's log.
- * @throws PartyError `PARTYD_PERMISSION`, `PARTYD_INCOMPATIBLE`; `PARTYD_UNRESPONSIVE` when the daemon
- * does not answer for 15 s, or has not let go in time.
  * @param timeoutMs how long to wait. Default: a minute.
+ * @throws PartyError `PARTYD_PERMISSION`, `PARTYD_INCOMPATIBLE`; `PARTYD_UNRESPONSIVE` when the daemon
+ * does not answer for 15 s, or has not let go in time; `PARTYD_PROTOCOL` when its answer makes no sense.
  */
 export async function stopDaemon(
   directory: string,

@@ -1,15 +1,17 @@
 // One question to a daemon on a connection of its own: ping, status, stop or configure.
 
 import type { Socket } from 'node:net'
-import { fromWireError } from '../errors.js'
+import { fromWireError, ProtocolError } from '../errors.js'
 import { Channel } from './channel.js'
 import { FrameWriter } from './frame-writer.js'
-import { KIND, parseObject, parseWireError } from './message.js'
+import { parseObject, parseWireError } from './json-body.js'
+import { KIND } from './kind.js'
 
 /**
  * @param socket on which a hello of mode `control` has been answered; it is closed afterwards.
  * @param body what the question says, if anything.
  * @returns the answer; undefined when the daemon went away without one.
+ * @throws PartyError or LevelError when that is the answer; ProtocolError when the answer makes no sense.
  */
 export function ask(
   socket: Socket,
@@ -25,7 +27,7 @@ export function ask(
         channel.end()
       },
       isSaturated: () => false,
-      onClose: () => resolve(undefined)
+      onClose: (error) => (error instanceof ProtocolError ? reject(error) : resolve(undefined))
     })
     const writer = new FrameWriter()
     writer.begin(kind, 1)

@@ -14,12 +14,12 @@ import {
   FEATURES,
   type Hello,
   type HelloMode,
-  KIND,
   PROTOCOL_VERSIONS,
   parseWelcome,
-  parseWireError,
   type Welcome
-} from './message.js'
+} from './hello.js'
+import { parseWireError } from './json-body.js'
+import { KIND } from './kind.js'
 import { PREFACE } from './preface.js'
 import { ClientProof } from './proof.js'
 

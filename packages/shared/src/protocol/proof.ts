@@ -3,7 +3,7 @@
 
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 import { ProtocolError } from '../errors.js'
-import { parseObject } from './message.js'
+import { parseObject } from './json-body.js'
 
 /** 32 bytes, in hexadecimal: a nonce or a proof. */
 const HEX = /^[0-9a-f]{64}$/

@@ -2,7 +2,7 @@
 // a client makes of the results in a welcome.
 
 import { LevelError, PartyError } from '../errors.js'
-import { RESULT } from './message.js'
+import { RESULT } from './kind.js'
 
 /** The error that a result code stands for; undefined for success, and for an atomic whose checks failed. */
 export function resultError(code: number, operation: string): PartyError | LevelError | undefined {
