@@ -19,7 +19,6 @@ import {
 } from './answers.js'
 import { Atomic } from './atomic.js'
 import { Connection } from './connection.js'
-import type { AnyDatabase } from './encoded.js'
 import { PartyIterator, type IteratorOptions as RawIteratorOptions } from './iterator.js'
 import { type MaintenanceOptions, maintain } from './maintenance.js'
 import { OpenFailure } from './open-failure.js'
@@ -42,7 +41,7 @@ import { isPlainBatch, isPlainKeys, isUtf8, TEXT } from './plain-text.js'
 import { approximateSize, compactRange, getInfo, getProperty } from './properties.js'
 import type { Decoder } from './request.js'
 import type { Requests } from './requests.js'
-import type { RootDatabase } from './root-database.js'
+import { type PartyDatabase, type RootDatabase, whenOpen } from './root-database.js'
 import { PartySnapshot, type SnapshotLease, useLease } from './snapshot.js'
 import type {
   BatchOperation,
@@ -145,7 +144,7 @@ export class PartyLevel<KDefault = string, VDefault = string> extends AbstractLe
     this.#retry = retry
     this.#isText = isUtf8(options.keyEncoding) && isUtf8(options.valueEncoding)
     this.#root = {
-      database: this as unknown as AnyDatabase,
+      database: this as unknown as PartyDatabase,
       retry,
       retryTimeoutMs,
       updateTurns: new UpdateTurns(),
@@ -191,6 +190,11 @@ export class PartyLevel<KDefault = string, VDefault = string> extends AbstractLe
   }
 
   // Opening and closing
+
+  /** @internal */
+  get openFailure(): OpenFailure {
+    return this.#openFailure
+  }
 
   override open(options?: OpenOptions): Promise<void> {
     return this.#openFailure.explain(super.open(options as AbstractOpenOptions), options?.passive)
@@ -412,7 +416,7 @@ export class PartyLevel<KDefault = string, VDefault = string> extends AbstractLe
   approximateSize<K = KDefault>(start: K, end: K, options: StartEndOptions<K>): Promise<number>
   async approximateSize<K>(start: K, end: K, options?: StartEndOptions<K>): Promise<number> {
     const [from, to] = this.#encodeBounds(start, end, options)
-    return this.#whenOpen(() => approximateSize(this.#connected(), from, to))
+    return this.#ask((requests) => approximateSize(requests, from, to))
   }
 
   /** Compacts the entries from `start` up to `end`; resolves when LevelDB is done. */
@@ -420,7 +424,7 @@ export class PartyLevel<KDefault = string, VDefault = string> extends AbstractLe
   compactRange<K = KDefault>(start: K, end: K, options: StartEndOptions<K>): Promise<void>
   async compactRange<K>(start: K, end: K, options?: StartEndOptions<K>): Promise<void> {
     const [from, to] = this.#encodeBounds(start, end, options)
-    return this.#whenOpen(() => compactRange(this.#connected(), from, to))
+    return this.#ask((requests) => compactRange(requests, from, to))
   }
 
   /** A property of LevelDB's, for example `leveldb.stats`; empty when it has none of that name. */
@@ -428,12 +432,12 @@ export class PartyLevel<KDefault = string, VDefault = string> extends AbstractLe
     if (typeof property !== 'string') {
       throw new TypeError("The first argument 'property' must be a string")
     }
-    return this.#whenOpen(() => getProperty(this.#connected(), property))
+    return this.#ask((requests) => getProperty(requests, property))
   }
 
   /** What the daemon says of itself. */
   async info(): Promise<DaemonInfo> {
-    return this.#whenOpen(() => getInfo(this.#connected()))
+    return this.#ask(getInfo)
   }
 
   #encodeBounds<K>(start: K, end: K, options: StartEndOptions<K> | undefined): [Bytes, Bytes] {
@@ -447,11 +451,9 @@ export class PartyLevel<KDefault = string, VDefault = string> extends AbstractLe
     return [encoder.encode(start), encoder.encode(end)]
   }
 
-  /** Runs an operation of ours as abstract-level does its own: once the database is open. */
-  #whenOpen<T>(operation: () => Promise<T>): Promise<T> {
-    if (this.status === 'opening') return this.deferAsync(() => this.#whenOpen(operation))
-    if (this.status !== 'open') throw this.#openFailure.createError()
-    return operation()
+  /** Asks the daemon once the database is open. */
+  #ask<T>(question: (requests: Requests) => Promise<T>): Promise<T> {
+    return whenOpen(this.#root.database, () => question(this.#connected()))
   }
 
   // Beyond abstract-level

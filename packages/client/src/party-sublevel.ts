@@ -38,6 +38,11 @@ export class PartySublevel
     this.#root = root
   }
 
+  /** @internal */
+  get openFailure(): OpenFailure {
+    return this.#openFailure
+  }
+
   /** A sublevel of this one waits for it by a passive open. */
   override open(options?: AbstractOpenOptions): Promise<void> {
     return this.#openFailure.explain(super.open(options as AbstractOpenOptions), options?.passive)
