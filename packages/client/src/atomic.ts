@@ -3,6 +3,7 @@
 
 import { LevelError } from '@partyd/shared'
 import { type AnyDatabase, encodeKey, encodeValue } from './encoded.js'
+import type { AtomicCommitOptions, AtomicDelOptions, AtomicPutOptions } from './party-operations.js'
 import {
   commitAtomic,
   type EncodedEntry,
@@ -10,7 +11,6 @@ import {
   type RootDatabase,
   whenOpen
 } from './root-database.js'
-import type { AtomicCommitOptions, AtomicDelOptions, AtomicPutOptions } from './types.js'
 
 /** Encodings of one operation, and the sublevel that it is for, without their types. */
 interface Options {

@@ -4,18 +4,10 @@
 import { type Bytes, stopDaemon } from '@partyd/shared'
 import type { AbstractSublevelOptions } from 'abstract-level'
 import { Atomic } from './atomic.js'
-import { type MaintenanceOptions, maintain } from './maintenance.js'
-import { PACKAGE_VERSION } from './package-version.js'
-import { isPlainBatch, isPlainKeys, isUtf8, TEXT } from './plain-text.js'
-import { approximateSize, compactRange, getInfo, getProperty } from './properties.js'
-import type { Requests } from './requests.js'
-import { whenOpen } from './root-database.js'
-import { SocketLevel } from './socket-level.js'
 import type {
   BatchOperation,
   BatchOptions,
   ChainedBatch,
-  DaemonInfo,
   DatabaseOptions,
   DelOptions,
   GetManyOptions,
@@ -26,17 +18,27 @@ import type {
   IteratorOptions,
   KeyIterator,
   KeyIteratorOptions,
-  PartyOperations,
   PutOptions,
   StartEndOptions,
+  ValueIterator,
+  ValueIteratorOptions
+} from './level-types.js'
+import { type MaintenanceOptions, maintain } from './maintenance.js'
+import { PACKAGE_VERSION } from './package-version.js'
+import type {
+  DaemonInfo,
+  PartyOperations,
   Sublevel,
   UpdateFunction,
   UpdateOptions,
-  ValueIterator,
-  ValueIteratorOptions,
   WatchOptions,
   WatchRange
-} from './types.js'
+} from './party-operations.js'
+import { isPlainBatch, isPlainKeys, isUtf8, TEXT } from './plain-text.js'
+import { approximateSize, compactRange, getInfo, getProperty } from './properties.js'
+import type { Requests } from './requests.js'
+import { whenOpen } from './root-database.js'
+import { SocketLevel } from './socket-level.js'
 import { update } from './update.js'
 import { Watch } from './watch.js'
 

@@ -20,6 +20,7 @@ import {
 } from './answers.js'
 import { Connection } from './connection.js'
 import { PartyIterator, type IteratorOptions as RawIteratorOptions } from './iterator.js'
+import type { DatabaseOptions, OpenOptions } from './level-types.js'
 import { OpenFailure } from './open-failure.js'
 import {
   type EncodedOperation,
@@ -39,7 +40,6 @@ import type { Decoder } from './request.js'
 import type { Requests } from './requests.js'
 import type { PartyDatabase, RootDatabase } from './root-database.js'
 import { PartySnapshot, type SnapshotLease, useLease } from './snapshot.js'
-import type { DatabaseOptions, OpenOptions } from './types.js'
 import { UpdateTurns } from './update-turns.js'
 
 /** Said although the manifest's type does not know it: a socket is asynchronous. */

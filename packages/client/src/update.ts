@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { type Bytes, PartyError, TIMES } from '@partyd/shared'
 import { abortable, abortError } from './abortable.js'
 import { decode, type Encoding, encodeKey, encodeValue, valueEncodingOf } from './encoded.js'
+import type { UpdateFunction, UpdateOptions } from './party-operations.js'
 import {
   commitAtomic,
   getBytes,
@@ -12,7 +13,6 @@ import {
   type RootDatabase,
   whenOpen
 } from './root-database.js'
-import type { UpdateFunction, UpdateOptions } from './types.js'
 
 /** Makes a new value of the one that is there; see `db.update()`. */
 type Change = (value: unknown) => unknown

@@ -13,9 +13,9 @@ import {
   prefixBytesOf,
   valueEncodingOf
 } from './encoded.js'
+import type { Change, WatchOptions, WatchRange } from './party-operations.js'
 import type { Requests } from './requests.js'
 import { type PartyDatabase, type RootDatabase, whenOpen } from './root-database.js'
-import type { Change, WatchOptions, WatchRange } from './types.js'
 import { WatchFeed } from './watch-feed.js'
 
 type Result<K, V> = IteratorResult<Change<K, V>, undefined>
