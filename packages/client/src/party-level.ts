@@ -34,7 +34,7 @@ import type {
   WatchOptions,
   WatchRange
 } from './party-operations.js'
-import { isPlainBatch, isPlainKeys, isUtf8, TEXT } from './plain-text.js'
+import { isPlainBatch, isPlainKeys, isTextEncoding, TEXT } from './plain-text.js'
 import { approximateSize, compactRange, getInfo, getProperty } from './properties.js'
 import type { Requests } from './requests.js'
 import { whenOpen } from './root-database.js'
@@ -79,7 +79,7 @@ export class PartyLevel<KDefault = string, VDefault = string> extends SocketLeve
    */
   constructor(location: string, options: DatabaseOptions<KDefault, VDefault> = {}) {
     super(location, options, ADDITIONAL_METHODS)
-    this.#isText = isUtf8(options.keyEncoding) && isUtf8(options.valueEncoding)
+    this.#isText = isTextEncoding(options.keyEncoding) && isTextEncoding(options.valueEncoding)
   }
 
   /**
