@@ -15,6 +15,7 @@ import {
   ProtocolError,
   TIMES
 } from '@partyd/shared'
+import { decodeError } from './answers.js'
 import { ConnectAttempt, type Link } from './connecting/connector.js'
 import { compareOptions } from './daemon-options.js'
 import { Liveness, type LivenessOwner } from './liveness.js'
@@ -22,7 +23,7 @@ import { connectionLost, daemonLost, inDoubt, lastWords, unreachable } from './o
 import type { ResolvedOptions } from './options.js'
 import { PACKAGE_VERSION } from './package-version.js'
 import type { Request } from './request.js'
-import { decodeError, Requests, type RequestsOwner } from './requests.js'
+import { Requests, type RequestsOwner } from './requests.js'
 
 export class Connection implements ChannelOwner, LivenessOwner, RequestsOwner {
   readonly requests: Requests

@@ -6,18 +6,16 @@ import {
   FEATURES,
   type FrameReader,
   FrameWriter,
-  fromWireError,
   isWrite,
   KIND,
   LIMITS,
   ProtocolError,
-  parseWireError,
   RESULT,
   resultError,
   SEQUENCE_OFFSET,
   writeUint32At
 } from '@partyd/shared'
-import { decodeDone } from './answers.js'
+import { decodeDone, decodeError } from './answers.js'
 import { featureMissing, featureOf } from './features.js'
 import { connectionLost, notOpen, operationName, tooManyPending } from './operation-errors.js'
 import { type Decoder, type IteratorLink, MORE, Request } from './request.js'
@@ -44,14 +42,14 @@ export class Requests {
   #channel: Channel | undefined
   /** What the daemon can do; only an older one needs to be asked about. */
   #features: readonly string[] = FEATURES
-  /** Counts the channels; iterators and snapshots live on one of them. */
+  /** Counts the channels; iterators, snapshots and watches live on one of them. */
   #linkNumber = 0
   #session = new Session()
 
   readonly #writer = new FrameWriter()
   readonly #unsent = new RequestQueue()
   readonly #sent = new SentRequests()
-  #nextIteratorId = 1
+  #nextResourceId = 1
 
   /** Operations that somebody awaits: as long as there are any, the process stays alive. */
   #awaited = 0
@@ -97,15 +95,15 @@ export class Requests {
     return new Promise((resolve, reject) => this.#submit(decode, resolve, reject, undefined))
   }
 
-  /** The same for an iterator: fails when the link is lost, and by itself keeps nothing alive. */
-  requestEntries<T>(decode: Decoder<T>, iterator: IteratorLink): Promise<T> {
-    return new Promise((resolve, reject) => this.#submit(decode, resolve, reject, iterator))
+  /** The same for what lives on a link: fails when that is lost, and by itself keeps nothing alive. */
+  requestOnLink<T>(decode: Decoder<T>, link: IteratorLink): Promise<T> {
+    return new Promise((resolve, reject) => this.#submit(decode, resolve, reject, link))
   }
 
-  /** Sends the frame just begun, which has no answer; dropped if the iterator's link is gone. */
-  post(iterator: IteratorLink): void {
+  /** Sends the frame just begun, which has no answer; dropped if the link that it is for is gone. */
+  post(link: IteratorLink): void {
     if (this.#status !== 'sending' && this.#unsent.isEmpty) return
-    this.#submit(ignore, ignore, ignore, iterator)
+    this.#submit(ignore, ignore, ignore, link)
   }
 
   /** Whether what was tied to that link has ended with it. */
@@ -119,9 +117,9 @@ export class Requests {
   }
 
   /** A number for an iterator or a snapshot: none is used twice. */
-  createIteratorId(): number {
-    const id = this.#nextIteratorId
-    this.#nextIteratorId = id === 0xffff_ffff ? 1 : id + 1
+  createResourceId(): number {
+    const id = this.#nextResourceId
+    this.#nextResourceId = id === 0xffff_ffff ? 1 : id + 1
     return id
   }
 
@@ -149,13 +147,13 @@ export class Requests {
     decode: Decoder<T>,
     resolve: (value: T) => void,
     reject: (error: Error) => void,
-    iterator: IteratorLink | undefined
+    link: IteratorLink | undefined
   ): void {
     const writer = this.#writer
     writer.end()
     const { chunk, start, position } = writer
     const kind = chunk[start + 8] as number
-    const request = new Request(kind, chunk, start, position, decode, resolve, reject, iterator)
+    const request = new Request(kind, chunk, start, position, decode, resolve, reject, link)
     if (this.#unsent.isEmpty && this.#maySend(request as Request)) this.#send(request as Request)
     else this.#wait(request as Request)
   }
@@ -219,9 +217,9 @@ export class Requests {
 
   /** Ties what is being opened to this link; false for what was opened on another. */
   #joinLink(request: Request): boolean {
-    const iterator = request.iterator as IteratorLink
-    if (request.kind === iterator.opener) iterator.number = this.#linkNumber
-    if (iterator.number === this.#linkNumber) return true
+    const link = request.iterator as IteratorLink
+    if (request.kind === link.opener) link.number = this.#linkNumber
+    if (link.number === this.#linkNumber) return true
     this.fail(request, connectionLost(request.kind))
     return false
   }
@@ -409,10 +407,4 @@ function hasAnswer(kind: number): boolean {
 /** What a write that has succeeded resolves with. */
 function settledValue(kind: number, result: number): boolean | undefined {
   return kind === KIND.atomic ? result === RESULT.ok : undefined
-}
-
-/** The error in an answer, or, unasked, about the whole connection. */
-export function decodeError(reader: FrameReader, kind: number): Error {
-  const wire = parseWireError(reader.tailText())
-  return fromWireError({ ...wire, operation: wire.operation ?? operationName(kind) })
 }
