@@ -19,6 +19,7 @@ import { decodeDone, decodeError } from './answers.js'
 import { featureMissing, featureOf } from './features.js'
 import { connectionLost, notOpen, operationName, tooManyPending } from './operation-errors.js'
 import { type Decoder, type IteratorLink, MORE, Request } from './request.js'
+import { countLoss, fateOf, type Loss } from './request-fate.js'
 import { RequestQueue } from './request-queue.js'
 import { SentRequests } from './sent-requests.js'
 import { Session } from './session.js'
@@ -181,7 +182,7 @@ export class Requests {
   #isUnderstood(request: Request): boolean {
     const feature = featureOf(request)
     if (feature === undefined || this.#features.includes(feature)) return true
-    this.fail(request, featureMissing(request.kind, feature))
+    this.#fail(request, featureMissing(request.kind, feature))
     return false
   }
 
@@ -220,13 +221,13 @@ export class Requests {
     const link = request.iterator as IteratorLink
     if (request.kind === link.opener) link.number = this.#linkNumber
     if (link.number === this.#linkNumber) return true
-    this.fail(request, connectionLost(request.kind))
+    this.#fail(request, connectionLost(request.kind))
     return false
   }
 
   #wait(request: Request): void {
-    if (this.#status === 'closed') return this.fail(request, notOpen(request.kind))
-    if (this.#unsent.isFull) return this.fail(request, tooManyPending(request.kind))
+    if (this.#status === 'closed') return this.#fail(request, notOpen(request.kind))
+    if (this.#unsent.isFull) return this.#fail(request, tooManyPending(request.kind))
     this.#unsent.push(request)
     if (this.#awaited > 0) this.#owner.onWanted()
   }
@@ -266,17 +267,17 @@ export class Requests {
       const bytes = request.kind === KIND.skip ? 0 : request.bytes
       this.#session.window.settle(request.sequence, bytes)
     }
-    this.forget(request)
+    this.#forget(request)
   }
 
   /** The request will not be answered any more. */
-  fail(request: Request, error: Error): void {
+  #fail(request: Request, error: Error): void {
     if (request.sequence > 0) this.#session.window.abandon(request.bytes)
-    this.forget(request)
+    this.#forget(request)
     request.reject(error)
   }
 
-  forget(request: Request): void {
+  #forget(request: Request): void {
     this.#sent.remove(request)
     if (request.isAwaited) this.release()
   }
@@ -331,10 +332,19 @@ export class Requests {
   }
 
   /** The channel is lost. What goes on is sent again on the next one, before everything else. */
-  detach(survives: (request: Request) => boolean): void {
+  detach(loss: Loss): void {
     this.#channel = undefined
     this.leave()
-    this.#unsent.unshift(this.#sent.drain().filter(survives))
+    this.#unsent.unshift(this.#sent.drain().filter((request) => this.#survives(request, loss)))
+  }
+
+  /** Whether a request that was under way goes on; if not, it ends here. */
+  #survives(request: Request, loss: Loss): boolean {
+    countLoss(request, loss)
+    const fate = fateOf(request, loss)
+    if (fate === 'forgotten') this.#forget(request)
+    else if (fate !== 'again') this.#fail(request, fate)
+    return fate === 'again'
   }
 
   /**
@@ -350,13 +360,13 @@ export class Requests {
 
   /** Fails every request that waits. */
   failUnsent(createError: (request: Request) => Error): void {
-    for (const request of this.#unsent.drain()) this.fail(request, createError(request))
+    for (const request of this.#unsent.drain()) this.#fail(request, createError(request))
   }
 
   /** Fails the writes that were sent on an earlier channel and never answered. */
   failNumbered(createError: (request: Request) => Error): void {
     for (const request of this.#unsent.take(({ sequence }) => sequence > 0)) {
-      this.fail(request, createError(request))
+      this.#fail(request, createError(request))
     }
   }
 
@@ -370,7 +380,7 @@ export class Requests {
     const isOverdue = ({ troubledAt, isExpired }: Request): boolean =>
       !isExpired && troubledAt !== 0 && troubledAt <= horizon
     // All at once: a million may wait, and taking them out one by one would go through all for each.
-    for (const request of this.#unsent.take(isOverdue)) this.fail(request, createError(request))
+    for (const request of this.#unsent.take(isOverdue)) this.#fail(request, createError(request))
     for (const request of [...this.#sent].filter(isOverdue)) {
       this.#expire(request, createError(request))
     }
@@ -388,7 +398,7 @@ export class Requests {
   close(): void {
     this.#status = 'closed'
     for (const request of [...this.#sent.drain(), ...this.#unsent.drain()]) {
-      this.fail(request, notOpen(request.kind))
+      this.#fail(request, notOpen(request.kind))
     }
   }
 }
