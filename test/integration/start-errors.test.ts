@@ -162,6 +162,32 @@ describe('every operation learns why the database could not be opened', () => {
     await db.put('now', 'it works')
   })
 
+  it('and operations that come after it failed to open learn why, too', async () => {
+    const file = join(locations.create(), 'file')
+    writeFileSync(file, 'mine')
+    const db = create(file)
+    const sublevel = db.sublevel('s')
+    await expect(db.open()).rejects.toThrow()
+    await expect(sublevel.open()).rejects.toThrow()
+    const late = [
+      db.info(),
+      ...[db, sublevel].flatMap((database) => [
+        database.update('a', () => '1'),
+        database.atomic().put('a', '1').commit(),
+        database.watch().ready
+      ])
+    ]
+    for (const operation of await Promise.allSettled(late)) {
+      expect(operation).toMatchObject({
+        reason: {
+          code: 'LEVEL_DATABASE_NOT_OPEN',
+          message: expect.stringContaining(file),
+          cause: { code: 'LEVEL_IO_ERROR', path: file }
+        }
+      })
+    }
+  })
+
   it('because a file is in the way', async () => {
     const file = join(locations.create(), 'file')
     writeFileSync(file, 'mine')

@@ -1,6 +1,15 @@
-// Decoders of answers, by what the operation promises to return.
+// Decoders of answers, by what the operation promises to return, and of the error that there may be instead.
 
-import { ANSWER_FLAGS, type FrameReader, KIND, MISSING_LENGTH, ProtocolError } from '@partyd/shared'
+import {
+  ANSWER_FLAGS,
+  type FrameReader,
+  fromWireError,
+  KIND,
+  MISSING_LENGTH,
+  ProtocolError,
+  parseWireError
+} from '@partyd/shared'
+import { operationName } from './operation-errors.js'
 import { type AnswerParts, type Decoder, MORE } from './request.js'
 
 /** A value in the format the API asked for. */
@@ -73,4 +82,10 @@ export function expectKind(reader: FrameReader, kind: number): void {
   if (reader.kind !== kind) {
     throw new ProtocolError(`A request was answered with a frame of kind ${reader.kind}`)
   }
+}
+
+/** The error in an answer, or, unasked, about the whole connection. */
+export function decodeError(reader: FrameReader, kind: number): Error {
+  const wire = parseWireError(reader.tailText())
+  return fromWireError({ ...wire, operation: wire.operation ?? operationName(kind) })
 }

@@ -3,8 +3,14 @@
 
 import { LevelError } from '@partyd/shared'
 import { type AnyDatabase, encodeKey, encodeValue } from './encoded.js'
-import { commitAtomic, type EncodedEntry, type RootDatabase, whenOpen } from './root-database.js'
-import type { AtomicCommitOptions, AtomicDelOptions, AtomicPutOptions } from './types.js'
+import type { AtomicCommitOptions, AtomicDelOptions, AtomicPutOptions } from './party-operations.js'
+import {
+  commitAtomic,
+  type EncodedEntry,
+  type PartyDatabase,
+  type RootDatabase,
+  whenOpen
+} from './root-database.js'
 
 /** Encodings of one operation, and the sublevel that it is for, without their types. */
 interface Options {
@@ -24,7 +30,7 @@ export class Atomic<TDatabase, KDefault = string, VDefault = string> {
   /** The database or sublevel that it was made by. */
   readonly db: TDatabase
   readonly #root: RootDatabase
-  readonly #database: AnyDatabase
+  readonly #database: PartyDatabase
   readonly #checks: EncodedEntry[] = []
   readonly #operations: EncodedEntry[] = []
   #status: 'open' | 'committed' = 'open'
@@ -33,7 +39,7 @@ export class Atomic<TDatabase, KDefault = string, VDefault = string> {
   constructor(db: TDatabase, root: RootDatabase) {
     this.db = db
     this.#root = root
-    this.#database = db as AnyDatabase
+    this.#database = db as PartyDatabase
   }
 
   /**

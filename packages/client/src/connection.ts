@@ -10,19 +10,18 @@ import {
   type Hello,
   KIND,
   type LevelError,
-  LIMITS,
   PartyError,
-  ProtocolError,
-  TIMES
+  ProtocolError
 } from '@partyd/shared'
+import { decodeError } from './answers.js'
 import { ConnectAttempt, type Link } from './connecting/connector.js'
 import { compareOptions } from './daemon-options.js'
 import { Liveness, type LivenessOwner } from './liveness.js'
-import { connectionLost, daemonLost, inDoubt, lastWords, unreachable } from './operation-errors.js'
+import { connectionLost, inDoubt, lastWords, unreachable } from './operation-errors.js'
 import type { ResolvedOptions } from './options.js'
 import { PACKAGE_VERSION } from './package-version.js'
-import type { Request } from './request.js'
-import { decodeError, Requests, type RequestsOwner } from './requests.js'
+import { isIncomprehension } from './request-fate.js'
+import { Requests, type RequestsOwner } from './requests.js'
 
 export class Connection implements ChannelOwner, LivenessOwner, RequestsOwner {
   readonly requests: Requests
@@ -180,10 +179,15 @@ export class Connection implements ChannelOwner, LivenessOwner, RequestsOwner {
     this.#channel = undefined
     if (this.#status === 'closed') return
     this.#status = 'idle'
-    const error = lost ?? this.#hearLastWords()
-    this.requests.detach((request) => this.#survives(request, error))
+    const cause = lost ?? this.#hearLastWords()
+    this.requests.detach({
+      link: this.#link,
+      cause,
+      at: performance.now(),
+      retry: this.#options.retry
+    })
     this.requests.watches.onLost(
-      isIncomprehension(error) ? error : connectionLost(KIND.watchOpen, this.#link, error)
+      isIncomprehension(cause) ? cause : connectionLost(KIND.watchOpen, this.#link, cause)
     )
     if (this.requests.isAwaited) void this.#reconnect()
   }
@@ -193,34 +197,6 @@ export class Connection implements ChannelOwner, LivenessOwner, RequestsOwner {
     const words = this.#link && lastWords(this.#directory, this.#link)
     if (words !== undefined) this.#onWarning(words)
     return words
-  }
-
-  /** Whether a request that was under way goes on on the next daemon; if not, it fails here. */
-  #survives(request: Request, error: Error | undefined): boolean {
-    const now = performance.now()
-    request.troubledAt ||= now
-    request.deaths++
-    if (request.iterator !== undefined) {
-      request.iterator.troubledAt = request.troubledAt
-      request.iterator.deaths = request.deaths
-    }
-    const isDeadly =
-      request.deaths >= LIMITS.deathsMax && now - request.troubledAt >= TIMES.daemonLost
-    if (isIncomprehension(error)) {
-      this.requests.fail(request, unreachable(request, error))
-    } else if (this.#options.retry && isDeadly) {
-      this.requests.fail(request, daemonLost(request, request.deaths, this.#link, error))
-    } else if (!this.#options.retry || request.iterator !== undefined) {
-      this.requests.fail(request, connectionLost(request.kind, this.#link, error))
-    } else if (request.kind === KIND.ping || request.kind === KIND.skip) {
-      this.requests.forget(request)
-    } else if (request.isExpired) {
-      // It has been rejected. What its write took of the window is free again.
-      this.requests.fail(request, connectionLost(request.kind))
-    } else {
-      return true
-    }
-    return false
   }
 
   onWanted(): void {
@@ -312,12 +288,6 @@ export class Connection implements ChannelOwner, LivenessOwner, RequestsOwner {
     if (isOpen) this.requests.sendSettled()
     this.#channel?.end()
   }
-}
-
-/** One side did not understand the other. The next daemon would not understand the same frames either. */
-function isIncomprehension(error: Error | undefined): error is PartyError {
-  const { code } = (error ?? {}) as Partial<PartyError>
-  return code === 'PARTYD_PROTOCOL' || code === 'PARTYD_INCOMPATIBLE'
 }
 
 /** The signal cancels `open()` and nothing later, and the database that `open()` made exists by now. */

@@ -3,8 +3,8 @@
 
 import { type Bytes, LevelError } from '@partyd/shared'
 import type { AbstractLevel } from 'abstract-level'
+import type { WatchRange } from './party-operations.js'
 import type { Range } from './range.js'
-import type { WatchRange } from './types.js'
 
 /** A database or a sublevel, whatever its types of keys and values. */
 export type AnyDatabase = AbstractLevel<Bytes, unknown, unknown>

@@ -229,7 +229,7 @@ export class PartyIterator extends AbstractIterator<Database, unknown, unknown> 
     frame.uint32(this.#id)
     frame.uint32(bytes)
     frame.uint32(countMax)
-    return this.#requests.requestEntries(this.#decodeChunk, this.#link)
+    return this.#requests.requestOnLink(this.#decodeChunk, this.#link)
   }
 
   readonly #decodeChunk: Decoder<EntryChunk> = (reader) => new EntryChunk(reader, this.#format)
@@ -237,7 +237,7 @@ export class PartyIterator extends AbstractIterator<Database, unknown, unknown> 
   /** @param count 0 to open it and no more. */
   #open<T>(decode: Decoder<T>, bytes: number, count: number): Promise<T> {
     this.#snapshot?.assertHeld()
-    this.#id = this.#requests.createIteratorId()
+    this.#id = this.#requests.createResourceId()
     if (this.#snapshot === undefined) this.#link = { ...this.#link, number: 0 }
     const frame = this.#requests.begin(KIND.iteratorOpen)
     frame.uint32(this.#id)
@@ -247,7 +247,7 @@ export class PartyIterator extends AbstractIterator<Database, unknown, unknown> 
     writeRange(frame, this.#rest)
     frame.uint32(bytes)
     frame.uint32(count)
-    return this.#requests.requestEntries(decode, this.#link)
+    return this.#requests.requestOnLink(decode, this.#link)
   }
 
   #openAhead(): void {

@@ -13,8 +13,8 @@ import {
 import { type EncodingOptions, toEncoding, translateOptions } from './level-party/encoding.js'
 import { notFoundError, openError, throwAs } from './level-party/errors.js'
 import { LevelPartyIterator, ReadStream, type StreamOptions } from './level-party/iterator.js'
+import type { DatabaseOptions, OpenOptions } from './level-types.js'
 import { PartyLevel } from './party-level.js'
-import type { DatabaseOptions, OpenOptions } from './types.js'
 
 /** Options of {@link level}: level-party's, and those of a `PartyLevel`. */
 export interface LevelPartyOptions

@@ -1,54 +1,13 @@
-// The database as users know it: abstract-level's API, each operation one frame on the connection.
+// The database as users know it: the types of abstract-level's API, the short way for plain text, and
+// what abstract-level has not. How operations are carried out is socket-level.ts's to know.
 
-import { type Bytes, KIND, stopDaemon } from '@partyd/shared'
-import {
-  type AbstractBatchOperation,
-  type AbstractClearOptions,
-  AbstractLevel,
-  type AbstractOpenOptions,
-  type AbstractSublevelOptions
-} from 'abstract-level'
-import {
-  decodeBuffer,
-  decodeBuffers,
-  decodeDone,
-  decodePresence,
-  decodeText,
-  decodeTexts,
-  type Value
-} from './answers.js'
+import { type Bytes, stopDaemon } from '@partyd/shared'
+import type { AbstractSublevelOptions } from 'abstract-level'
 import { Atomic } from './atomic.js'
-import { Connection } from './connection.js'
-import type { AnyDatabase } from './encoded.js'
-import { PartyIterator, type IteratorOptions as RawIteratorOptions } from './iterator.js'
-import { type MaintenanceOptions, maintain } from './maintenance.js'
-import { OpenFailure } from './open-failure.js'
-import {
-  type EncodedOperation,
-  type ReadOptions,
-  type WriteOptions,
-  writeBatch,
-  writeClear,
-  writeDel,
-  writeFlags,
-  writePut,
-  writeRead,
-  writeReads
-} from './operation-frames.js'
-import { resolveOptions } from './options.js'
-import { PACKAGE_VERSION } from './package-version.js'
-import { PartySublevel } from './party-sublevel.js'
-import { isPlainBatch, isPlainKeys, isUtf8, TEXT } from './plain-text.js'
-import { approximateSize, compactRange, getInfo, getProperty } from './properties.js'
-import type { Decoder } from './request.js'
-import type { Requests } from './requests.js'
-import type { RootDatabase } from './root-database.js'
-import { PartySnapshot, type SnapshotLease, useLease } from './snapshot.js'
 import type {
   BatchOperation,
   BatchOptions,
   ChainedBatch,
-  DaemonInfo,
   DatabaseOptions,
   DelOptions,
   GetManyOptions,
@@ -59,24 +18,37 @@ import type {
   IteratorOptions,
   KeyIterator,
   KeyIteratorOptions,
-  OpenOptions,
-  PartyOperations,
   PutOptions,
   StartEndOptions,
+  ValueIterator,
+  ValueIteratorOptions
+} from './level-types.js'
+import { type MaintenanceOptions, maintain } from './maintenance.js'
+import { PACKAGE_VERSION } from './package-version.js'
+import type {
+  DaemonInfo,
+  PartyOperations,
   Sublevel,
   UpdateFunction,
   UpdateOptions,
-  ValueIterator,
-  ValueIteratorOptions,
   WatchOptions,
   WatchRange
-} from './types.js'
+} from './party-operations.js'
+import { isPlainBatch, isPlainKeys, isTextEncoding, TEXT } from './plain-text.js'
+import { approximateSize, compactRange, getInfo, getProperty } from './properties.js'
+import type { Requests } from './requests.js'
+import { whenOpen } from './root-database.js'
+import { SocketLevel } from './socket-level.js'
 import { update } from './update.js'
-import { UpdateTurns } from './update-turns.js'
 import { Watch } from './watch.js'
 
-/** Said although the manifest's type does not know it: a socket is asynchronous. */
-const NOT_SUPPORTED = { getSync: false }
+/** What this class has beyond abstract-level and can be asked for with `supports`. */
+const ADDITIONAL_METHODS = {
+  approximateSize: true,
+  compactRange: true,
+  getProperty: true,
+  info: true
+} as const
 
 /** What the type of a hook does not know: whether it has functions to run. */
 interface HookState {
@@ -94,69 +66,20 @@ interface Encoder<K> {
  * @template VDefault The default type of values if not overridden on operations.
  */
 // biome-ignore lint/suspicious/noUnsafeDeclarationMerging: the class inherits all that the interface declares.
-export class PartyLevel<KDefault = string, VDefault = string> extends AbstractLevel<
-  Bytes,
+export class PartyLevel<KDefault = string, VDefault = string> extends SocketLevel<
   KDefault,
   VDefault
 > {
-  readonly #location: string
-  readonly #options: DatabaseOptions<KDefault, VDefault>
-  readonly #retry: boolean
-  readonly #root: RootDatabase
   /** Whether keys and values are text unless an operation says otherwise. */
   readonly #isText: boolean
-  /** Whether writes that do not say wait for the disk; undefined to leave it to the daemon. */
-  #sync: true | undefined
-  #connection: Connection | undefined
-  readonly #openFailure = new OpenFailure()
 
   /**
    * @param location Directory of the database, absolute or relative. Created if it does not exist.
    * @throws TypeError when the location or an option is not of its type.
    */
   constructor(location: string, options: DatabaseOptions<KDefault, VDefault> = {}) {
-    if (typeof location !== 'string' || location === '') {
-      throw new TypeError("The first argument 'location' must be a non-empty string")
-    }
-    const { retry, retryTimeoutMs } = resolveOptions(options)
-    super(
-      {
-        encodings: { buffer: true, utf8: true, view: true },
-        has: true,
-        createIfMissing: true,
-        errorIfExists: true,
-        seek: true,
-        permanence: true,
-        implicitSnapshots: !retry,
-        explicitSnapshots: true,
-        ...NOT_SUPPORTED,
-        additionalMethods: {
-          approximateSize: true,
-          compactRange: true,
-          getProperty: true,
-          info: true
-        },
-        signals: { iterators: true }
-      },
-      options
-    )
-    this.#location = location
-    this.#options = options
-    this.#retry = retry
-    this.#isText = isUtf8(options.keyEncoding) && isUtf8(options.valueEncoding)
-    this.#root = {
-      database: this as unknown as AnyDatabase,
-      retry,
-      retryTimeoutMs,
-      updateTurns: new UpdateTurns(),
-      writeFlags: (options) => writeFlags(options, this.#sync),
-      connected: () => this.#connected()
-    }
-  }
-
-  /** The location as given to the constructor. */
-  get location(): string {
-    return this.#location
+    super(location, options, ADDITIONAL_METHODS)
+    this.#isText = isTextEncoding(options.keyEncoding) && isTextEncoding(options.valueEncoding)
   }
 
   /**
@@ -188,47 +111,6 @@ export class PartyLevel<KDefault = string, VDefault = string> extends AbstractLe
    */
   static repair(location: string, options: MaintenanceOptions = {}): Promise<void> {
     return maintain('repair', location, options)
-  }
-
-  // Opening and closing
-
-  override open(options?: OpenOptions): Promise<void> {
-    return this.#openFailure.explain(super.open(options as AbstractOpenOptions), options?.passive)
-  }
-
-  /** @internal */
-  async _open(options: OpenOptions): Promise<void> {
-    this.#openFailure.cause = undefined
-    const resolved = resolveOptions({ ...this.#options, ...options })
-    this.#sync = resolved.database.sync || undefined
-    const connection = new Connection(this.#location, resolved, (warning) =>
-      this.emit('warning', warning)
-    )
-    try {
-      await connection.open()
-    } catch (error) {
-      this.#openFailure.cause = error as Error
-      throw error
-    }
-    this.#connection = connection
-  }
-
-  /** @internal */
-  async _close(): Promise<void> {
-    await this.#connection?.close()
-    this.#connection = undefined
-  }
-
-  override deferAsync<T>(fn: () => Promise<T>, options?: { signal?: AbortSignal }): Promise<T> {
-    return super.deferAsync(this.#openFailure.guard(this, fn), options)
-  }
-
-  /** @internal */
-  _sublevel(
-    name: string | string[],
-    options: AbstractSublevelOptions<unknown, unknown>
-  ): PartySublevel {
-    return new PartySublevel(this.#root.database, name, options, this.#root)
   }
 
   // The short way: most calls are of text, and there abstract-level's checks, lookups of encodings and
@@ -264,18 +146,6 @@ export class PartyLevel<KDefault = string, VDefault = string> extends AbstractLe
     }
   }
 
-  /** @internal */
-  _get(key: Bytes, options: ReadOptions): Promise<Value | undefined> {
-    const requests = this.#connected()
-    const lease = useLease(options.snapshot, requests)
-    writeRead(requests, KIND.get, key, options, lease)
-    return read<Value | undefined>(
-      requests,
-      options.valueEncoding === 'utf8' ? decodeText : decodeBuffer,
-      lease
-    )
-  }
-
   override getMany(keys: KDefault[]): Promise<(VDefault | undefined)[]>
   override getMany<K = KDefault, V = VDefault>(
     keys: K[],
@@ -290,46 +160,6 @@ export class PartyLevel<KDefault = string, VDefault = string> extends AbstractLe
     } catch (error) {
       return Promise.reject(error)
     }
-  }
-
-  /** @internal */
-  _getMany(keys: readonly Bytes[], options: ReadOptions): Promise<(Value | undefined)[]> {
-    const requests = this.#connected()
-    const lease = useLease(options.snapshot, requests)
-    writeReads(requests, KIND.getMany, keys, options, lease)
-    return read<(Value | undefined)[]>(
-      requests,
-      options.valueEncoding === 'utf8' ? decodeTexts : decodeBuffers,
-      lease
-    )
-  }
-
-  /** @internal */
-  async _has(key: Bytes, options: ReadOptions): Promise<boolean> {
-    const requests = this.#connected()
-    const lease = useLease(options.snapshot, requests)
-    writeRead(requests, KIND.has, key, options, lease)
-    const [isPresent] = await read(requests, decodePresence, lease)
-    return isPresent === true
-  }
-
-  /** @internal */
-  _hasMany(keys: readonly Bytes[], options: ReadOptions): Promise<boolean[]> {
-    const requests = this.#connected()
-    const lease = useLease(options.snapshot, requests)
-    writeReads(requests, KIND.hasMany, keys, options, lease)
-    return read(requests, decodePresence, lease)
-  }
-
-  /** @internal */
-  _iterator(options: RawIteratorOptions): PartyIterator {
-    const database = this as unknown as AbstractLevel<Bytes, unknown, unknown>
-    return new PartyIterator(database, this.#connected(), this.#retry, options)
-  }
-
-  /** @internal */
-  _snapshot(options: { owner: AbstractLevel<unknown, unknown, unknown> }): PartySnapshot {
-    return new PartySnapshot(this.#connected(), options)
   }
 
   // Writes
@@ -352,20 +182,6 @@ export class PartyLevel<KDefault = string, VDefault = string> extends AbstractLe
     }
   }
 
-  /** @internal */
-  _put(key: Bytes, value: Bytes, options: WriteOptions): Promise<void> {
-    const requests = this.#connected()
-    writePut(requests, writeFlags(options, this.#sync), key, value)
-    return requests.request(decodeDone)
-  }
-
-  /** @internal */
-  _del(key: Bytes, options: WriteOptions): Promise<void> {
-    const requests = this.#connected()
-    writeDel(requests, writeFlags(options, this.#sync), key)
-    return requests.request(decodeDone)
-  }
-
   override batch(operations: BatchOperation<this, KDefault, VDefault>[]): Promise<void>
   override batch<K = KDefault, V = VDefault>(
     operations: BatchOperation<this, K, V>[],
@@ -384,27 +200,6 @@ export class PartyLevel<KDefault = string, VDefault = string> extends AbstractLe
     }
   }
 
-  /** @internal */
-  _batch(
-    operations: readonly (AbstractBatchOperation<this, unknown, unknown> | EncodedOperation)[],
-    options: WriteOptions
-  ): Promise<void> {
-    const requests = this.#connected()
-    const encoded = operations as readonly EncodedOperation[]
-    writeBatch(requests, writeFlags(options, this.#sync), encoded)
-    return requests.request(decodeDone)
-  }
-
-  /** @internal */
-  _clear(options: AbstractClearOptions<Bytes>): Promise<void> {
-    const requests = this.#connected()
-    const lease = useLease(options.snapshot, requests)
-    writeClear(requests, options, lease)
-    // A write, and so not tied to the link: a daemon that goes on with it says how far it had come.
-    const cleared = requests.request(decodeDone)
-    return lease === undefined ? cleared : lease.settle(cleared)
-  }
-
   // Questions to the daemon
 
   /** The bytes on disk of the entries from `start` up to `end`, without it, as LevelDB guesses them. */
@@ -412,7 +207,7 @@ export class PartyLevel<KDefault = string, VDefault = string> extends AbstractLe
   approximateSize<K = KDefault>(start: K, end: K, options: StartEndOptions<K>): Promise<number>
   async approximateSize<K>(start: K, end: K, options?: StartEndOptions<K>): Promise<number> {
     const [from, to] = this.#encodeBounds(start, end, options)
-    return this.#whenOpen(() => approximateSize(this.#connected(), from, to))
+    return this.#ask((requests) => approximateSize(requests, from, to))
   }
 
   /** Compacts the entries from `start` up to `end`; resolves when LevelDB is done. */
@@ -420,7 +215,7 @@ export class PartyLevel<KDefault = string, VDefault = string> extends AbstractLe
   compactRange<K = KDefault>(start: K, end: K, options: StartEndOptions<K>): Promise<void>
   async compactRange<K>(start: K, end: K, options?: StartEndOptions<K>): Promise<void> {
     const [from, to] = this.#encodeBounds(start, end, options)
-    return this.#whenOpen(() => compactRange(this.#connected(), from, to))
+    return this.#ask((requests) => compactRange(requests, from, to))
   }
 
   /** A property of LevelDB's, for example `leveldb.stats`; empty when it has none of that name. */
@@ -428,12 +223,12 @@ export class PartyLevel<KDefault = string, VDefault = string> extends AbstractLe
     if (typeof property !== 'string') {
       throw new TypeError("The first argument 'property' must be a string")
     }
-    return this.#whenOpen(() => getProperty(this.#connected(), property))
+    return this.#ask((requests) => getProperty(requests, property))
   }
 
   /** What the daemon says of itself. */
   async info(): Promise<DaemonInfo> {
-    return this.#whenOpen(() => getInfo(this.#connected()))
+    return this.#ask(getInfo)
   }
 
   #encodeBounds<K>(start: K, end: K, options: StartEndOptions<K> | undefined): [Bytes, Bytes] {
@@ -447,17 +242,16 @@ export class PartyLevel<KDefault = string, VDefault = string> extends AbstractLe
     return [encoder.encode(start), encoder.encode(end)]
   }
 
-  /** Runs an operation of ours as abstract-level does its own: once the database is open. */
-  #whenOpen<T>(operation: () => Promise<T>): Promise<T> {
-    if (this.status === 'opening') return this.deferAsync(() => this.#whenOpen(operation))
-    if (this.status !== 'open') throw this.#openFailure.createError()
-    return operation()
+  /** Asks the daemon once the database is open. */
+  #ask<T>(question: (requests: Requests) => Promise<T>): Promise<T> {
+    const { database, connected } = this.root
+    return whenOpen(database, () => question(connected()))
   }
 
   // Beyond abstract-level
 
   atomic(): Atomic<this, KDefault, VDefault> {
-    return new Atomic<this, KDefault, VDefault>(this, this.#root)
+    return new Atomic<this, KDefault, VDefault>(this, this.root)
   }
 
   update(key: KDefault, fn: UpdateFunction<VDefault>): Promise<VDefault | undefined>
@@ -471,19 +265,14 @@ export class PartyLevel<KDefault = string, VDefault = string> extends AbstractLe
     fn: UpdateFunction<V>,
     options: UpdateOptions<K, V> = {}
   ): Promise<V | undefined> {
-    return update(this.#root, this.#root.database, key, fn, options)
+    return update(this.root, this.root.database, key, fn, options)
   }
 
   watch<K = KDefault, V = VDefault>(
     range: WatchRange<K> = {},
     options: WatchOptions<K, V> = {}
   ): Watch<K, V> {
-    return new Watch<K, V>(this.#root, this.#root.database, range, options)
-  }
-
-  #connected(): Requests {
-    if (this.#connection === undefined) throw this.#openFailure.createError()
-    return this.#connection.requests
+    return new Watch<K, V>(this.root, this.root.database, range, options)
   }
 }
 
@@ -506,13 +295,4 @@ export interface PartyLevel<KDefault, VDefault> extends PartyOperations<KDefault
     name: string | string[],
     options: AbstractSublevelOptions<K, V>
   ): Sublevel<this, K, V>
-}
-
-/** Sends the read just begun. */
-function read<T>(
-  requests: Requests,
-  decode: Decoder<T>,
-  lease: SnapshotLease | undefined
-): Promise<T> {
-  return lease === undefined ? requests.request(decode) : lease.read(decode)
 }

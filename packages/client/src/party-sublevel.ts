@@ -10,14 +10,14 @@ import {
 import { Atomic } from './atomic.js'
 import type { AnyDatabase } from './encoded.js'
 import { OpenFailure } from './open-failure.js'
-import type { RootDatabase } from './root-database.js'
 import type {
   PartyOperations,
   UpdateFunction,
   UpdateOptions,
   WatchOptions,
   WatchRange
-} from './types.js'
+} from './party-operations.js'
+import type { RootDatabase } from './root-database.js'
 import { update } from './update.js'
 import { Watch } from './watch.js'
 
@@ -36,6 +36,11 @@ export class PartySublevel
   ) {
     super(db, name as string, options)
     this.#root = root
+  }
+
+  /** @internal */
+  get openFailure(): OpenFailure {
+    return this.#openFailure
   }
 
   /** A sublevel of this one waits for it by a passive open. */

@@ -10,7 +10,7 @@ export const TEXT: ReadOptions & WriteOptions = Object.freeze({
 })
 
 /** @param encoding an option; an object may have the name but not the meaning. */
-export function isUtf8(encoding: unknown): boolean {
+export function isTextEncoding(encoding: unknown): boolean {
   return encoding === undefined || encoding === 'utf8'
 }
 

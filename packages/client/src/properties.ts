@@ -2,9 +2,9 @@
 
 import { type Bytes, type FrameReader, KIND, ProtocolError, parseObject } from '@partyd/shared'
 import { decodeDone, decodeText, expectKind } from './answers.js'
+import type { DaemonInfo } from './party-operations.js'
 import type { Decoder } from './request.js'
 import type { Requests } from './requests.js'
-import type { DaemonInfo } from './types.js'
 
 /** The bytes on disk of what lies from `start` up to `end`, as LevelDB guesses them. */
 export async function approximateSize(

@@ -6,21 +6,20 @@ import {
   FEATURES,
   type FrameReader,
   FrameWriter,
-  fromWireError,
   isWrite,
   KIND,
   LIMITS,
   ProtocolError,
-  parseWireError,
   RESULT,
   resultError,
   SEQUENCE_OFFSET,
   writeUint32At
 } from '@partyd/shared'
-import { decodeDone } from './answers.js'
+import { decodeDone, decodeError } from './answers.js'
 import { featureMissing, featureOf } from './features.js'
 import { connectionLost, notOpen, operationName, tooManyPending } from './operation-errors.js'
 import { type Decoder, type IteratorLink, MORE, Request } from './request.js'
+import { countLoss, fateOf, type Loss } from './request-fate.js'
 import { RequestQueue } from './request-queue.js'
 import { SentRequests } from './sent-requests.js'
 import { Session } from './session.js'
@@ -44,14 +43,14 @@ export class Requests {
   #channel: Channel | undefined
   /** What the daemon can do; only an older one needs to be asked about. */
   #features: readonly string[] = FEATURES
-  /** Counts the channels; iterators and snapshots live on one of them. */
+  /** Counts the channels; iterators, snapshots and watches live on one of them. */
   #linkNumber = 0
   #session = new Session()
 
   readonly #writer = new FrameWriter()
   readonly #unsent = new RequestQueue()
   readonly #sent = new SentRequests()
-  #nextIteratorId = 1
+  #nextResourceId = 1
 
   /** Operations that somebody awaits: as long as there are any, the process stays alive. */
   #awaited = 0
@@ -97,15 +96,15 @@ export class Requests {
     return new Promise((resolve, reject) => this.#submit(decode, resolve, reject, undefined))
   }
 
-  /** The same for an iterator: fails when the link is lost, and by itself keeps nothing alive. */
-  requestEntries<T>(decode: Decoder<T>, iterator: IteratorLink): Promise<T> {
-    return new Promise((resolve, reject) => this.#submit(decode, resolve, reject, iterator))
+  /** The same for what lives on a link: fails when that is lost, and by itself keeps nothing alive. */
+  requestOnLink<T>(decode: Decoder<T>, link: IteratorLink): Promise<T> {
+    return new Promise((resolve, reject) => this.#submit(decode, resolve, reject, link))
   }
 
-  /** Sends the frame just begun, which has no answer; dropped if the iterator's link is gone. */
-  post(iterator: IteratorLink): void {
+  /** Sends the frame just begun, which has no answer; dropped if the link that it is for is gone. */
+  post(link: IteratorLink): void {
     if (this.#status !== 'sending' && this.#unsent.isEmpty) return
-    this.#submit(ignore, ignore, ignore, iterator)
+    this.#submit(ignore, ignore, ignore, link)
   }
 
   /** Whether what was tied to that link has ended with it. */
@@ -119,9 +118,9 @@ export class Requests {
   }
 
   /** A number for an iterator or a snapshot: none is used twice. */
-  createIteratorId(): number {
-    const id = this.#nextIteratorId
-    this.#nextIteratorId = id === 0xffff_ffff ? 1 : id + 1
+  createResourceId(): number {
+    const id = this.#nextResourceId
+    this.#nextResourceId = id === 0xffff_ffff ? 1 : id + 1
     return id
   }
 
@@ -149,13 +148,13 @@ export class Requests {
     decode: Decoder<T>,
     resolve: (value: T) => void,
     reject: (error: Error) => void,
-    iterator: IteratorLink | undefined
+    link: IteratorLink | undefined
   ): void {
     const writer = this.#writer
     writer.end()
     const { chunk, start, position } = writer
     const kind = chunk[start + 8] as number
-    const request = new Request(kind, chunk, start, position, decode, resolve, reject, iterator)
+    const request = new Request(kind, chunk, start, position, decode, resolve, reject, link)
     if (this.#unsent.isEmpty && this.#maySend(request as Request)) this.#send(request as Request)
     else this.#wait(request as Request)
   }
@@ -183,7 +182,7 @@ export class Requests {
   #isUnderstood(request: Request): boolean {
     const feature = featureOf(request)
     if (feature === undefined || this.#features.includes(feature)) return true
-    this.fail(request, featureMissing(request.kind, feature))
+    this.#fail(request, featureMissing(request.kind, feature))
     return false
   }
 
@@ -219,16 +218,16 @@ export class Requests {
 
   /** Ties what is being opened to this link; false for what was opened on another. */
   #joinLink(request: Request): boolean {
-    const iterator = request.iterator as IteratorLink
-    if (request.kind === iterator.opener) iterator.number = this.#linkNumber
-    if (iterator.number === this.#linkNumber) return true
-    this.fail(request, connectionLost(request.kind))
+    const link = request.iterator as IteratorLink
+    if (request.kind === link.opener) link.number = this.#linkNumber
+    if (link.number === this.#linkNumber) return true
+    this.#fail(request, connectionLost(request.kind))
     return false
   }
 
   #wait(request: Request): void {
-    if (this.#status === 'closed') return this.fail(request, notOpen(request.kind))
-    if (this.#unsent.isFull) return this.fail(request, tooManyPending(request.kind))
+    if (this.#status === 'closed') return this.#fail(request, notOpen(request.kind))
+    if (this.#unsent.isFull) return this.#fail(request, tooManyPending(request.kind))
     this.#unsent.push(request)
     if (this.#awaited > 0) this.#owner.onWanted()
   }
@@ -268,17 +267,17 @@ export class Requests {
       const bytes = request.kind === KIND.skip ? 0 : request.bytes
       this.#session.window.settle(request.sequence, bytes)
     }
-    this.forget(request)
+    this.#forget(request)
   }
 
   /** The request will not be answered any more. */
-  fail(request: Request, error: Error): void {
+  #fail(request: Request, error: Error): void {
     if (request.sequence > 0) this.#session.window.abandon(request.bytes)
-    this.forget(request)
+    this.#forget(request)
     request.reject(error)
   }
 
-  forget(request: Request): void {
+  #forget(request: Request): void {
     this.#sent.remove(request)
     if (request.isAwaited) this.release()
   }
@@ -333,10 +332,19 @@ export class Requests {
   }
 
   /** The channel is lost. What goes on is sent again on the next one, before everything else. */
-  detach(survives: (request: Request) => boolean): void {
+  detach(loss: Loss): void {
     this.#channel = undefined
     this.leave()
-    this.#unsent.unshift(this.#sent.drain().filter(survives))
+    this.#unsent.unshift(this.#sent.drain().filter((request) => this.#survives(request, loss)))
+  }
+
+  /** Whether a request that was under way goes on; if not, it ends here. */
+  #survives(request: Request, loss: Loss): boolean {
+    countLoss(request, loss)
+    const fate = fateOf(request, loss)
+    if (fate === 'forgotten') this.#forget(request)
+    else if (fate !== 'again') this.#fail(request, fate)
+    return fate === 'again'
   }
 
   /**
@@ -352,13 +360,13 @@ export class Requests {
 
   /** Fails every request that waits. */
   failUnsent(createError: (request: Request) => Error): void {
-    for (const request of this.#unsent.drain()) this.fail(request, createError(request))
+    for (const request of this.#unsent.drain()) this.#fail(request, createError(request))
   }
 
   /** Fails the writes that were sent on an earlier channel and never answered. */
   failNumbered(createError: (request: Request) => Error): void {
     for (const request of this.#unsent.take(({ sequence }) => sequence > 0)) {
-      this.fail(request, createError(request))
+      this.#fail(request, createError(request))
     }
   }
 
@@ -372,7 +380,7 @@ export class Requests {
     const isOverdue = ({ troubledAt, isExpired }: Request): boolean =>
       !isExpired && troubledAt !== 0 && troubledAt <= horizon
     // All at once: a million may wait, and taking them out one by one would go through all for each.
-    for (const request of this.#unsent.take(isOverdue)) this.fail(request, createError(request))
+    for (const request of this.#unsent.take(isOverdue)) this.#fail(request, createError(request))
     for (const request of [...this.#sent].filter(isOverdue)) {
       this.#expire(request, createError(request))
     }
@@ -390,7 +398,7 @@ export class Requests {
   close(): void {
     this.#status = 'closed'
     for (const request of [...this.#sent.drain(), ...this.#unsent.drain()]) {
-      this.fail(request, notOpen(request.kind))
+      this.#fail(request, notOpen(request.kind))
     }
   }
 }
@@ -409,10 +417,4 @@ function hasAnswer(kind: number): boolean {
 /** What a write that has succeeded resolves with. */
 function settledValue(kind: number, result: number): boolean | undefined {
   return kind === KIND.atomic ? result === RESULT.ok : undefined
-}
-
-/** The error in an answer, or, unasked, about the whole connection. */
-export function decodeError(reader: FrameReader, kind: number): Error {
-  const wire = parseWireError(reader.tailText())
-  return fromWireError({ ...wire, operation: wire.operation ?? operationName(kind) })
 }

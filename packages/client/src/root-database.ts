@@ -1,15 +1,19 @@
 // What atomic, update and watch need of the database on the socket, from whichever sublevel of it
 // they are called: abstract-level does not know these operations, so no sublevel hands them on.
 
-import { type Bytes, type FrameReader, KIND, LevelError, RESULT } from '@partyd/shared'
+import { type Bytes, type FrameReader, KIND, RESULT } from '@partyd/shared'
 import { decodeBuffer, expectKind } from './answers.js'
 import type { AnyDatabase } from './encoded.js'
+import type { OpenFailure } from './open-failure.js'
+import type { AtomicCommitOptions } from './party-operations.js'
 import type { Requests } from './requests.js'
-import type { AtomicCommitOptions } from './types.js'
 import type { UpdateTurns } from './update-turns.js'
 
+/** The database or a sublevel of it. */
+export type PartyDatabase = AnyDatabase & { readonly openFailure: OpenFailure }
+
 export interface RootDatabase {
-  readonly database: AnyDatabase
+  readonly database: PartyDatabase
   readonly retry: boolean
   readonly retryTimeoutMs: number
   readonly updateTurns: UpdateTurns
@@ -25,9 +29,12 @@ export interface EncodedEntry {
   readonly value: Bytes | undefined
 }
 
-/** Runs an operation when the database it was called on is open, as abstract-level does with its own. */
+/**
+ * Runs an operation when the database it was called on is open, as abstract-level does with its own.
+ * Rejects with `LEVEL_DATABASE_NOT_OPEN`, and the cause if opening it has failed.
+ */
 export function whenOpen<T>(
-  database: AnyDatabase,
+  database: PartyDatabase,
   operation: () => Promise<T>,
   signal?: AbortSignal
 ): Promise<T> {
@@ -35,7 +42,7 @@ export function whenOpen<T>(
   if (database.status === 'opening') {
     return database.deferAsync(() => whenOpen(database, operation, signal), { signal })
   }
-  return Promise.reject(new LevelError('LEVEL_DATABASE_NOT_OPEN', 'Database is not open'))
+  return Promise.reject(database.openFailure.createError())
 }
 
 /** Reads a value as it is stored. */

@@ -26,7 +26,7 @@ export class SnapshotLease {
   /** Takes the snapshot behind everything that was asked for before. */
   constructor(requests: Requests) {
     this.requests = requests
-    this.number = requests.createIteratorId()
+    this.number = requests.createResourceId()
     this.#opened = this.#open()
   }
 
@@ -35,7 +35,7 @@ export class SnapshotLease {
     const frame = this.requests.begin(KIND.snapshotOpen)
     frame.uint32(this.number)
     try {
-      await this.#await(this.requests.requestEntries(decodeDone, this.link))
+      await this.#await(this.requests.requestOnLink(decodeDone, this.link))
     } catch (error) {
       this.#failure = error as Error
     }
@@ -49,7 +49,7 @@ export class SnapshotLease {
 
   /** Sends the read just begun, which makes sense only where the snapshot is. */
   async read<T>(decode: Decoder<T>): Promise<T> {
-    return this.settle(this.#await(this.requests.requestEntries(decode, this.link)))
+    return this.settle(this.#await(this.requests.requestOnLink(decode, this.link)))
   }
 
   /** An operation that reads from the snapshot, with the errors of one. */

@@ -4,16 +4,15 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Bytes, PartyError, TIMES } from '@partyd/shared'
 import { abortable, abortError } from './abortable.js'
+import { decode, type Encoding, encodeKey, encodeValue, valueEncodingOf } from './encoded.js'
+import type { UpdateFunction, UpdateOptions } from './party-operations.js'
 import {
-  type AnyDatabase,
-  decode,
-  type Encoding,
-  encodeKey,
-  encodeValue,
-  valueEncodingOf
-} from './encoded.js'
-import { commitAtomic, getBytes, type RootDatabase, whenOpen } from './root-database.js'
-import type { UpdateFunction, UpdateOptions } from './types.js'
+  commitAtomic,
+  getBytes,
+  type PartyDatabase,
+  type RootDatabase,
+  whenOpen
+} from './root-database.js'
 
 /** Makes a new value of the one that is there; see `db.update()`. */
 type Change = (value: unknown) => unknown
@@ -23,7 +22,7 @@ type Options = UpdateOptions<unknown, unknown>
 /** See `db.update()`. */
 export async function update<K, V>(
   root: RootDatabase,
-  database: AnyDatabase,
+  database: PartyDatabase,
   key: K,
   fn: UpdateFunction<V>,
   options: UpdateOptions<K, V>
@@ -35,7 +34,7 @@ export async function update<K, V>(
 /** One update of one key, from the first look to the write before which nobody else came. */
 class Update {
   readonly #root: RootDatabase
-  readonly #database: AnyDatabase
+  readonly #database: PartyDatabase
   readonly #key: Bytes
   readonly #change: Change
   readonly #options: Options
@@ -44,7 +43,7 @@ class Update {
   /** @throws TypeError or LevelError when the key or the function cannot be one. */
   constructor(
     root: RootDatabase,
-    database: AnyDatabase,
+    database: PartyDatabase,
     key: unknown,
     fn: Change,
     options: Options

@@ -6,7 +6,6 @@ import type { AbstractResource } from 'abstract-level'
 import { abortError } from './abortable.js'
 import type { RawChange } from './change-buffer.js'
 import {
-  type AnyDatabase,
   decode,
   type Encoding,
   encodeRange,
@@ -14,9 +13,9 @@ import {
   prefixBytesOf,
   valueEncodingOf
 } from './encoded.js'
+import type { Change, WatchOptions, WatchRange } from './party-operations.js'
 import type { Requests } from './requests.js'
-import { type RootDatabase, whenOpen } from './root-database.js'
-import type { Change, WatchOptions, WatchRange } from './types.js'
+import { type PartyDatabase, type RootDatabase, whenOpen } from './root-database.js'
 import { WatchFeed } from './watch-feed.js'
 
 type Result<K, V> = IteratorResult<Change<K, V>, undefined>
@@ -37,7 +36,7 @@ export class Watch<K = string, V = string>
    */
   readonly ready: Promise<void>
   readonly #root: RootDatabase
-  readonly #database: AnyDatabase
+  readonly #database: PartyDatabase
   readonly #signal: AbortSignal | undefined
   readonly #keyEncoding: Encoding
   readonly #valueEncoding: Encoding
@@ -53,7 +52,7 @@ export class Watch<K = string, V = string>
   /** @internal */
   constructor(
     root: RootDatabase,
-    database: AnyDatabase,
+    database: PartyDatabase,
     range: WatchRange<K>,
     options: WatchOptions<K, V>
   ) {
