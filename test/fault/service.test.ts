@@ -71,7 +71,7 @@ function putLoadOn(oracle: Oracle, count: number): Load {
 }
 
 function startDaemon(oracle: Oracle, args: readonly string[] = ['--service']): DaemonCommand {
-  const { env } = oracle
+  const env = oracle.env()
   return commands.start(['serve', oracle.location, '--ready-fd', '3', ...args], { env })
 }
 

@@ -44,6 +44,7 @@ import { StartError } from './start-error.js'
 import { reportStartFailure } from './start-failure.js'
 import { endAfterBug, endAfterFailedWrite, endAfterLoss, type Remains } from './sudden-end.js'
 import { takeLead } from './take-lead.js'
+import { warnOnFailure } from './warn-on-failure.js'
 
 /** How long after READY the parts that were left out to be quick are loaded. */
 const LOAD_REST_MS = 500
@@ -120,7 +121,6 @@ class Daemon {
     try {
       await this.#start()
     } catch (error) {
-      this.#endpoint?.close()
       if (this.#location !== '') endTakeover(this.#location)
       return reportStartFailure(error, {
         location: this.#location,
@@ -144,8 +144,7 @@ class Daemon {
     try {
       await this.#publish(claimed)
     } catch (error) {
-      await this.#engine?.sessions.undoOpen()
-      removeToken(this.#location)
+      await this.#undoPublish()
       await claimed.database.close()
       throw error
     }
@@ -197,6 +196,14 @@ class Daemon {
     this.#status = 'serving'
   }
 
+  /** Nobody may find what is about to be closed. */
+  async #undoPublish(): Promise<void> {
+    warnOnFailure(this.#log, () => this.#endpoint?.unpublish())
+    this.#endpoint?.close()
+    await this.#engine?.sessions.undoOpen()
+    warnOnFailure(this.#log, () => removeToken(this.#location))
+  }
+
   #bind(createServer: () => Server): Promise<Endpoint> {
     return this.#listening === undefined
       ? Endpoint.bind(this.#location, createServer)
@@ -239,8 +246,9 @@ class Daemon {
     this.#notifier.ready(`serving ${this.#location}`)
     endTakeover(this.#location)
     const { exit, failed } = locationFiles(this.#location)
-    rmSync(exit, { force: true })
-    rmSync(failed, { force: true })
+    for (const path of [exit, failed]) {
+      warnOnFailure(this.#log, () => rmSync(path, { force: true }))
+    }
     this.#log.info(`serving ${this.#location}`, { endpoint, mode: this.#options.mode })
     this.#armFence()
     const { mode, idleTimeoutMs } = this.#options
@@ -268,11 +276,7 @@ class Daemon {
 
   /** Others may have been given the right to write to the location. */
   #protect(endpoint: Endpoint): void {
-    try {
-      this.#credential?.protect(endpoint.path)
-    } catch (error) {
-      this.#log.warn((error as Error).message)
-    }
+    warnOnFailure(this.#log, () => this.#credential?.protect(endpoint.path))
   }
 
   /** Loads what may be needed later, while the files are still there (an npx cache may vanish). */
@@ -345,7 +349,7 @@ class Daemon {
     if (this.#status !== 'serving') return
     const endpoint = this.#endpoint as Endpoint
     this.#status = reason === 'idle' ? 'parking' : 'draining'
-    endpoint.unpublish()
+    warnOnFailure(this.#log, () => endpoint.unpublish())
     if (reason === 'idle') this.#log.info(`idle for ${this.#idleWatch?.timeoutMs} ms`)
     if (reason === 'idle' && (await this.#isNeededAfterAll())) return
     this.#fence?.stop()
@@ -377,13 +381,16 @@ class Daemon {
 
   /** @returns whether a client that has just come can be served. */
   #welcomeClient(): boolean {
-    if (this.#status === 'parking' && !this.#signals.stop.aborted) {
-      this.#endpoint?.publish()
-      this.#status = 'serving'
-      this.#log.info('a client came: staying')
-      this.#onClientChange()
-    }
+    if (this.#status === 'parking' && !this.#signals.stop.aborted) this.#stay()
     return this.#status === 'serving'
+  }
+
+  #stay(): void {
+    // Where the socket cannot be put back, the fence sees that it is missing.
+    warnOnFailure(this.#log, () => this.#endpoint?.publish())
+    this.#status = 'serving'
+    this.#log.info('a client came: staying')
+    this.#onClientChange()
   }
 
   get #remains(): Remains {
