@@ -326,6 +326,7 @@ class Daemon {
       idleEndsInMs: this.#idleWatch?.endsInMs,
       uptimeMs: Math.round(process.uptime() * 1000),
       options: resolveDatabaseOptions(this.#options.database),
+      allowNetworkFs: this.#options.allowNetworkFs === true,
       counters: { clients: this.#connections?.clientCount, ...this.#engine?.counters },
       log: this.#logFile,
       logFailure: this.#log.failure
