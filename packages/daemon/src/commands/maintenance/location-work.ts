@@ -26,9 +26,8 @@ import {
   takeHold,
   writeHold
 } from '@partyd/shared'
-import { lockedError, openError } from '../../claim.js'
 import { PACKAGE_VERSION } from '../../package-version.js'
-import { StartError } from '../../start-error.js'
+import { lockedError, openError, StartError } from '../../start-error.js'
 import { Database } from '../../store/database.js'
 
 /** Removes LevelDB's files, partyd's, and the directory if it is empty then. Without one it does nothing. */
