@@ -33,9 +33,10 @@ import { SelfDescription } from './self-description.js'
 import { inspectListenFd, type ListeningSocket, takeListenFd } from './service/listen-fds.js'
 import { Notifier } from './service/notify.js'
 import { endTakeover } from './service/takeover.js'
+import type { StopRequester } from './session/connection.js'
 import { Connections } from './session/connections.js'
 import type { Engine } from './session/engine.js'
-import type { PartyConnection } from './session/party-connection.js'
+import { loadGuests } from './session/guest-connection.js'
 import { changeSettings, readSettings, type Settings } from './settings.js'
 import { Signals } from './signals.js'
 import { SlowOperations } from './slow-operations.js'
@@ -79,7 +80,7 @@ class Daemon {
   #credential: Credential | undefined
   #fence: Fence | undefined
   #idleWatch: IdleWatch | undefined
-  readonly #stopRequests: PartyConnection[] = []
+  readonly #stopRequests: StopRequester[] = []
   /** Whether it is in the log that somebody has come. */
   #hadClient = false
   /** How often it has been on the way out for want of clients. */
@@ -231,8 +232,8 @@ class Daemon {
       describeStatus: () => this.#describeStatus(),
       configure: (configuration) => this.#configure(configuration),
       onClientChange: () => this.#onClientChange(),
-      onStopRequest: (connection) => {
-        this.#stopRequests.push(connection)
+      onStopRequest: (requester) => {
+        this.#stopRequests.push(requester)
         void this.#drain('stop')
       }
     })
@@ -282,7 +283,7 @@ class Daemon {
   /** Loads what may be needed later, while the files are still there (an npx cache may vanish). */
   async #loadRest(): Promise<void> {
     await this.#log.load()
-    await import('many-level').catch((error: Error) =>
+    await loadGuests().catch((error: Error) =>
       this.#log.warn(`cannot serve many-level guests: ${error.message}`)
     )
   }
@@ -366,7 +367,7 @@ class Daemon {
       hurry: this.#signals.hurry
     })
     this.#status = 'closed'
-    for (const connection of this.#stopRequests) connection.answerStop()
+    for (const requester of this.#stopRequests) requester.answerStop()
     this.#resolveExit(EXIT_CODES.ok)
   }
 

@@ -60,7 +60,7 @@ async function waitForClients(connections: Connections, hurry: AbortSignal): Pro
     timer = setTimeout(resolve, TIMES.drain)
     hurry.addEventListener('abort', () => resolve(), { once: true })
   })
-  const settled = Promise.all([sleep(TIMES.acceptTail), connections.noClients()])
+  const settled = Promise.all([sleep(TIMES.acceptTail), connections.awaitNoClients()])
   await Promise.race([settled, givenUp])
   clearTimeout(timer)
 }
