@@ -74,7 +74,7 @@ describe('a foreign program that holds the lock', () => {
     const oracle = new Oracle(locations.create())
     const holder = await holdLock(oracle.location)
     const args = ['serve', oracle.location, '--service', '--ready-fd', '3']
-    const service = commands.start(args, { env: oracle.env })
+    const service = commands.start(args, { env: oracle.env() })
     expect(await service.reported('progress')).toMatchObject({
       message: expect.stringContaining(`pid ${holder.pid}`)
     })

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { PartyLevel } from '@partyd/client'
 import { readRendezvous, TIMES } from '@partyd/shared'
 import { describe, expect, it } from 'vitest'
-import { systemdService } from '../../packages/daemon/dist/service/systemd.js'
+import { systemdService } from '../../packages/daemon/dist/commands/service/systemd.js'
 import { DAEMON_ENTRY, type DaemonCommand } from '../harness/daemon-command.js'
 import { hasProgram } from '../harness/has-program.js'
 import { until } from '../harness/locations.js'
@@ -71,7 +71,7 @@ function putLoadOn(oracle: Oracle, count: number): Load {
 }
 
 function startDaemon(oracle: Oracle, args: readonly string[] = ['--service']): DaemonCommand {
-  const { env } = oracle
+  const env = oracle.env()
   return commands.start(['serve', oracle.location, '--ready-fd', '3', ...args], { env })
 }
 

@@ -85,8 +85,8 @@ export class Oracle {
   }
 
   /** The same for a daemon that a test starts by its command. */
-  get env(): NodeJS.ProcessEnv {
-    const { args, env } = this.spawn()
+  env(hooks?: DaemonHooks): NodeJS.ProcessEnv {
+    const { args, env } = this.spawn(hooks)
     return { ...env, NODE_OPTIONS: args.join(' ') }
   }
 

@@ -69,6 +69,9 @@ describe('on a network file system', () => {
     const location = locations.create()
     await commands.serve(location, ['--allow-network-fs'], { env: envOn(NFS) })
     await clients.open(location, { autospawn: false }).put('a', '1')
+    // Whoever restarts it must know.
+    const { answer } = await commands.ask(['status', location])
+    expect(answer).toMatchObject({ allowNetworkFs: true })
   })
 })
 

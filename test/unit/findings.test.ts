@@ -4,15 +4,15 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import type { LocationFacts } from '../../packages/daemon/dist/commands/diagnosis/facts.js'
+import type { Finding } from '../../packages/daemon/dist/commands/diagnosis/finding.js'
+import { findFindings } from '../../packages/daemon/dist/commands/diagnosis/findings.js'
 import {
   describeLockOwner,
   describeReason
 } from '../../packages/daemon/dist/commands/process/absence.js'
 import { splitGlued } from '../../packages/daemon/dist/commands/process/log-reader.js'
 import { quotePath } from '../../packages/daemon/dist/commands/quote.js'
-import type { LocationFacts } from '../../packages/daemon/dist/diagnosis/facts.js'
-import type { Finding } from '../../packages/daemon/dist/diagnosis/finding.js'
-import { findFindings } from '../../packages/daemon/dist/diagnosis/findings.js'
 import { LogFile } from '../../packages/daemon/dist/log-file.js'
 
 const SELF = { version: '1.0.0', uid: 1000 }

@@ -3,11 +3,11 @@
 
 import { execFileSync } from 'node:child_process'
 import { describe, expect, it } from 'vitest'
-import { launchdPropertyList } from '../../packages/daemon/dist/service/launchd.js'
+import { launchdPropertyList } from '../../packages/daemon/dist/commands/service/launchd.js'
 import {
   type ServiceDefinition,
   serviceName
-} from '../../packages/daemon/dist/service/service-definition.js'
+} from '../../packages/daemon/dist/commands/service/service-definition.js'
 import { hasProgram } from '../harness/has-program.js'
 
 function define(options: Partial<ServiceDefinition> = {}): ServiceDefinition {

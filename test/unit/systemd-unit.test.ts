@@ -6,12 +6,15 @@ import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
-import type { ServiceDefinition } from '../../packages/daemon/dist/service/service-definition.js'
+import type { ServiceDefinition } from '../../packages/daemon/dist/commands/service/service-definition.js'
 import {
   assertLasting,
   serviceName
-} from '../../packages/daemon/dist/service/service-definition.js'
-import { systemdService, systemdSocket } from '../../packages/daemon/dist/service/systemd.js'
+} from '../../packages/daemon/dist/commands/service/service-definition.js'
+import {
+  systemdService,
+  systemdSocket
+} from '../../packages/daemon/dist/commands/service/systemd.js'
 import { DAEMON_ENTRY } from '../harness/daemon-command.js'
 import { hasProgram } from '../harness/has-program.js'
 

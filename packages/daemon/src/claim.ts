@@ -14,14 +14,13 @@ import {
   isDaemonProcess,
   isWork,
   keepsFrom,
-  LevelError,
   PartyError,
   readRendezvous,
   TIMES,
   type Welcome
 } from '@partyd/shared'
 import { isTakingOver } from './service/takeover.js'
-import { StartError } from './start-error.js'
+import { lockedError, openError, StartError } from './start-error.js'
 import { Database } from './store/database.js'
 
 export interface ClaimOptions {
@@ -66,10 +65,10 @@ async function openWhenFree(options: ClaimOptions): Promise<Database> {
   let delay: number = TIMES.lockPollFirst
   for (;;) {
     signal.throwIfAborted()
-    const isLastTry = performance.now() - startedAt >= lockWaitMs(options)
+    const isLastTry = performance.now() - startedAt >= findLockWaitMs(options)
     // A failed open renames the holder's LOG away, so the kernel's table is asked first.
     if (isLastTry || findLockHolder(location) === undefined) {
-      await holdEnded(options)
+      await awaitEndOfHold(options)
       const database = await tryOpen(options)
       if (database !== undefined) return database
     }
@@ -85,7 +84,7 @@ async function openWhenFree(options: ClaimOptions): Promise<Database> {
 }
 
 /** Repairing and destroying do without LevelDB's lock, at least in part: nobody may open it then. */
-async function holdEnded(options: ClaimOptions): Promise<void> {
+async function awaitEndOfHold(options: ClaimOptions): Promise<void> {
   const { location, mode, signal } = options
   const isHolding = (hold: Hold | undefined): hold is Hold =>
     hold !== undefined && (mode === 'auto' ? keepsFrom(hold, process.ppid) : isWork(hold))
@@ -119,7 +118,7 @@ async function tryOpen(options: ClaimOptions): Promise<Database | undefined> {
 }
 
 /** A partyd that holds the lock may be finishing a drain; any other program is there to stay. */
-function lockWaitMs({ location, mode }: ClaimOptions): number {
+function findLockWaitMs({ location, mode }: ClaimOptions): number {
   if (mode === 'service') return Number.POSITIVE_INFINITY
   const holder = findLockHolder(location)
   const daemon = readRendezvous(location)
@@ -130,34 +129,6 @@ function lockWaitMs({ location, mode }: ClaimOptions): number {
 function describeWait(location: string): string {
   const pid = findLockHolder(location)?.pid
   return `Waiting for the lock of ${location}, held by ${pid === undefined ? 'another process' : `pid ${pid}`}`
-}
-
-/** Somebody holds LevelDB's lock and is not about to let go. */
-export function lockedError(location: string): StartError {
-  const pid = findLockHolder(location)?.pid
-  const holder = pid === undefined ? 'another process' : `pid ${pid}`
-  const advice =
-    pid !== undefined && isDaemonProcess(pid)
-      ? 'a daemon that is neither serving nor letting go. Wait for it to end, or stop that process'
-      : 'which is not partyd. Stop that process or let it use partyd too'
-  const message = `The database at ${location} is locked by ${holder}, ${advice}; never delete LOCK.`
-  return new StartError('locked', new LevelError('LEVEL_LOCKED', message, { path: location, pid }))
-}
-
-/** What LevelDB's error means for a start. */
-export function openError(location: string, code: string | undefined, message: string): StartError {
-  const details = { path: location, pid: process.pid }
-  if (code === 'LEVEL_CORRUPTION') {
-    const text = `The database at ${location} is corrupt: ${message}`
-    return new StartError('corrupt', new LevelError(code, text, details))
-  }
-  if (code === undefined) {
-    // LevelDB's `invalid argument`: createIfMissing or errorIfExists does not fit what is there.
-    const text = `Cannot open ${location}: ${message}`
-    return new StartError('usage', new LevelError('LEVEL_INVALID_ARGUMENT', text, details))
-  }
-  const text = `Cannot open the database at ${location}: ${message}`
-  return new StartError('disk', new LevelError(code, text, details))
 }
 
 function foreignKeyError(location: string, key: Buffer): StartError {

@@ -1,49 +1,44 @@
 // The life of a daemon, from its first line to its last: a list of steps, undone in reverse.
 
 import { rmSync } from 'node:fs'
-import { createServer, type Server } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isatty } from 'node:tty'
 import {
   type Configuration,
-  currentPlatform,
   type DaemonArguments,
-  defaultEndpoint,
   EXIT_CODES,
   type GoodbyeReason,
   locationFiles,
   type PartyError,
-  removeToken,
   resolveDatabaseOptions,
   resolveLocation,
-  TIMES,
-  writeRendezvous
+  TIMES
 } from '@partyd/shared'
 import type { Claim } from './claim.js'
-import { Credential } from './credential.js'
 import { drain } from './drain.js'
-import { Endpoint } from './endpoint.js'
 import { Fence } from './fence.js'
 import { IdleWatch } from './idle-watch.js'
 import { Logger } from './logger.js'
-import { openEngine } from './open-engine.js'
 import { OwnPackage } from './own-package.js'
 import { PACKAGE_VERSION } from './package-version.js'
+import { type Published, publish } from './publish.js'
 import { SelfDescription } from './self-description.js'
 import { inspectListenFd, type ListeningSocket, takeListenFd } from './service/listen-fds.js'
 import { Notifier } from './service/notify.js'
 import { endTakeover } from './service/takeover.js'
-import { Connections } from './session/connections.js'
-import type { Engine } from './session/engine.js'
-import type { PartyConnection } from './session/party-connection.js'
+import type { StopRequester } from './session/connection.js'
+import type { Connections } from './session/connections.js'
+import { loadGuests } from './session/guest-connection.js'
 import { changeSettings, readSettings, type Settings } from './settings.js'
 import { Signals } from './signals.js'
 import { SlowOperations } from './slow-operations.js'
 import { StartChannel } from './start-channel.js'
 import { StartError } from './start-error.js'
 import { reportStartFailure } from './start-failure.js'
+import type { Database } from './store/database.js'
 import { endAfterBug, endAfterFailedWrite, endAfterLoss, type Remains } from './sudden-end.js'
 import { takeLead } from './take-lead.js'
+import { warnOnFailure } from './warn-on-failure.js'
 
 /** How long after READY the parts that were left out to be quick are loaded. */
 const LOAD_REST_MS = 500
@@ -72,13 +67,10 @@ class Daemon {
   readonly #exit: Promise<number>
 
   // What serving needs, in the order it comes to be.
-  #engine: Engine | undefined
-  #connections: Connections | undefined
-  #endpoint: Endpoint | undefined
-  #credential: Credential | undefined
+  #published: Published | undefined
   #fence: Fence | undefined
   #idleWatch: IdleWatch | undefined
-  readonly #stopRequests: PartyConnection[] = []
+  readonly #stopRequests: StopRequester[] = []
   /** Whether it is in the log that somebody has come. */
   #hadClient = false
   /** How often it has been on the way out for want of clients. */
@@ -120,7 +112,6 @@ class Daemon {
     try {
       await this.#start()
     } catch (error) {
-      this.#endpoint?.close()
       if (this.#location !== '') endTakeover(this.#location)
       return reportStartFailure(error, {
         location: this.#location,
@@ -142,14 +133,13 @@ class Daemon {
     if (listenFd !== undefined) this.#listening = inspectListenFd(listenFd, this.#location)
     const claimed = await this.#takeLead()
     try {
-      await this.#publish(claimed)
+      this.#published = await this.#publish(claimed.database)
     } catch (error) {
-      await this.#engine?.sessions.undoOpen()
-      removeToken(this.#location)
       await claimed.database.close()
       throw error
     }
-    this.#announce(claimed.created)
+    this.#status = 'serving'
+    this.#announce(this.#published, claimed.created)
   }
 
   #resolveLocation(): string {
@@ -174,75 +164,44 @@ class Daemon {
     })
   }
 
-  async #publish({ database }: Claim): Promise<void> {
-    this.#engine = await openEngine(database, this.#location, {
-      slowOperations: this.#slowOperations,
-      syncByDefault: this.#options.database.sync === true,
-      onWriteFailed: (error) => endAfterFailedWrite(error, this.#remains),
-      onGeneration: (generation) => this.#connections?.sayGeneration(generation),
-      onUnreadable: (error) => this.#log.error('cannot remove session records', { err: error })
-    })
-    const credential = new Credential(this.#location)
-    // A pipe can be found as soon as it is bound.
-    credential.protect(defaultEndpoint(this.#location, currentPlatform()))
-    this.#credential = credential
-    const connections = this.#createConnections(this.#engine, credential)
-    this.#connections = connections
-    this.#endpoint = await this.#bind(() => this.#createServer(connections))
-    this.#signals.stop.throwIfAborted()
-    credential.protect(this.#endpoint.path)
-    this.#endpoint.publish()
-    const { path } = this.#endpoint
-    writeRendezvous(this.#location, this.#description.rendezvous(path, this.#logFile))
-    this.#status = 'serving'
-  }
-
-  #bind(createServer: () => Server): Promise<Endpoint> {
-    return this.#listening === undefined
-      ? Endpoint.bind(this.#location, createServer)
-      : Endpoint.adopt(this.#listening, createServer)
-  }
-
-  #createServer(connections: Connections): Server {
-    const server = createServer((socket) => void connections.admit(socket))
-    // The kernel may run out of descriptors; those who wait in the backlog get their turn later.
-    server.on('error', (error) => this.#log.warn(`cannot accept a connection: ${error.message}`))
-    return server
-  }
-
-  #createConnections(engine: Engine, credential: Credential): Connections {
-    return new Connections({
-      engine,
-      credential,
+  #publish(database: Database): Promise<Published> {
+    return publish(database, {
+      location: this.#location,
+      databaseOptions: this.#options.database,
+      listening: this.#listening,
+      description: this.#description,
       log: this.#log,
-      identity: {
-        ...this.#description.identity,
-        options: resolveDatabaseOptions(this.#options.database)
-      },
-      isServing: () => this.#status === 'serving',
-      welcomeClient: () => this.#welcomeClient(),
-      describeStatus: () => this.#describeStatus(),
-      configure: (configuration) => this.#configure(configuration),
-      onClientChange: () => this.#onClientChange(),
-      onStopRequest: (connection) => {
-        this.#stopRequests.push(connection)
-        void this.#drain('stop')
+      logFile: this.#logFile,
+      slowOperations: this.#slowOperations,
+      signal: this.#signals.stop,
+      owner: {
+        isServing: () => this.#status === 'serving',
+        welcomeClient: () => this.#welcomeClient(),
+        describeStatus: () => this.#describeStatus(),
+        configure: (configuration) => this.#configure(configuration),
+        onClientChange: () => this.#onClientChange(),
+        onStopRequest: (requester) => {
+          this.#stopRequests.push(requester)
+          void this.#drain('stop')
+        },
+        onWriteFailed: (error) => endAfterFailedWrite(error, this.#remains)
       }
     })
   }
 
-  #announce(created: boolean): void {
-    const endpoint = (this.#endpoint as Endpoint).path
+  #announce(published: Published, created: boolean): void {
+    const { path: endpoint } = published.endpoint
     const { pid, instanceId } = this.#description.identity
     this.#startChannel.report({ event: 'ready', pid, instanceId, endpoint, created })
     this.#startChannel.close()
     this.#notifier.ready(`serving ${this.#location}`)
     endTakeover(this.#location)
     const { exit, failed } = locationFiles(this.#location)
-    rmSync(exit, { force: true })
-    rmSync(failed, { force: true })
+    for (const path of [exit, failed]) {
+      warnOnFailure(this.#log, () => rmSync(path, { force: true }))
+    }
     this.#log.info(`serving ${this.#location}`, { endpoint, mode: this.#options.mode })
-    this.#armFence()
+    this.#armFence(published)
     const { mode, idleTimeoutMs } = this.#options
     const defaultMs = mode === 'auto' ? TIMES.idle : Number.POSITIVE_INFINITY
     this.#idleWatch = new IdleWatch(idleTimeoutMs ?? defaultMs, () => void this.#drain('idle'))
@@ -251,8 +210,7 @@ class Daemon {
     setTimeout(() => void this.#loadRest(), mode === 'auto' ? LOAD_REST_MS : 0).unref()
   }
 
-  #armFence(): void {
-    const endpoint = this.#endpoint as Endpoint
+  #armFence({ endpoint, credential }: Published): void {
     const intervalMs = this.#options.fenceIntervalMs ?? TIMES.fence
     this.#fence = new Fence(this.#location, endpoint, intervalMs, {
       onEndpointMissing: () => {
@@ -261,31 +219,23 @@ class Daemon {
         this.#log.warn(`${endpoint.path} was removed; publishing it again`)
         endpoint.republish().catch((error: Error) => this.#log.warn(error.message))
       },
-      onSound: () => this.#protect(endpoint),
+      // Others may have been given the right to write to the location.
+      onSound: () => warnOnFailure(this.#log, () => credential.protect(endpoint.path)),
       onLost: (reason) => endAfterLoss(reason, this.#remains)
     })
-  }
-
-  /** Others may have been given the right to write to the location. */
-  #protect(endpoint: Endpoint): void {
-    try {
-      this.#credential?.protect(endpoint.path)
-    } catch (error) {
-      this.#log.warn((error as Error).message)
-    }
   }
 
   /** Loads what may be needed later, while the files are still there (an npx cache may vanish). */
   async #loadRest(): Promise<void> {
     await this.#log.load()
-    await import('many-level').catch((error: Error) =>
+    await loadGuests().catch((error: Error) =>
       this.#log.warn(`cannot serve many-level guests: ${error.message}`)
     )
   }
 
   #onClientChange(): void {
-    const connections = this.#connections
-    if (connections === undefined) return
+    if (this.#published === undefined) return
+    const { connections } = this.#published
     if (!this.#hadClient && connections.clientCount > 0) this.#onFirstClient(connections)
     if (this.#package.isReplaced) this.#idleWatch?.endWithLastClient()
     this.#idleWatch?.update(connections.clientCount, connections.silentCount)
@@ -312,17 +262,19 @@ class Daemon {
   }
 
   #describeStatus(): object {
-    return this.#description.status({
+    const { endpoint, connections, engine } = this.#published ?? {}
+    return this.#description.describeStatus({
       status: this.#status,
       location: this.#location,
-      endpoint: this.#endpoint?.path,
-      clients: this.#connections?.clientCount,
-      connections: this.#connections?.describeClients(),
+      endpoint: endpoint?.path,
+      clients: connections?.clientCount,
+      connections: connections?.describeClients(),
       ...readSettings(this.#settings),
       idleEndsInMs: this.#idleWatch?.endsInMs,
       uptimeMs: Math.round(process.uptime() * 1000),
       options: resolveDatabaseOptions(this.#options.database),
-      counters: { clients: this.#connections?.clientCount, ...this.#engine?.counters },
+      allowNetworkFs: this.#options.allowNetworkFs === true,
+      counters: { clients: connections?.clientCount, ...engine?.counters },
       log: this.#logFile,
       logFailure: this.#log.failure
     })
@@ -342,10 +294,10 @@ class Daemon {
 
   /** Lets the clients finish and gives everything back; an idle daemon first makes sure that it is. */
   async #drain(reason: GoodbyeReason): Promise<void> {
-    if (this.#status !== 'serving') return
-    const endpoint = this.#endpoint as Endpoint
+    if (this.#status !== 'serving' || this.#published === undefined) return
+    const { engine, connections, endpoint } = this.#published
     this.#status = reason === 'idle' ? 'parking' : 'draining'
-    endpoint.unpublish()
+    warnOnFailure(this.#log, () => endpoint.unpublish())
     if (reason === 'idle') this.#log.info(`idle for ${this.#idleWatch?.timeoutMs} ms`)
     if (reason === 'idle' && (await this.#isNeededAfterAll())) return
     this.#fence?.stop()
@@ -354,14 +306,14 @@ class Daemon {
     await drain({
       location: this.#location,
       reason,
-      engine: this.#engine as Engine,
-      connections: this.#connections as Connections,
+      engine,
+      connections,
       endpoint,
       log: this.#log,
       hurry: this.#signals.hurry
     })
     this.#status = 'closed'
-    for (const connection of this.#stopRequests) connection.answerStop()
+    for (const requester of this.#stopRequests) requester.answerStop()
     this.#resolveExit(EXIT_CODES.ok)
   }
 
@@ -377,13 +329,16 @@ class Daemon {
 
   /** @returns whether a client that has just come can be served. */
   #welcomeClient(): boolean {
-    if (this.#status === 'parking' && !this.#signals.stop.aborted) {
-      this.#endpoint?.publish()
-      this.#status = 'serving'
-      this.#log.info('a client came: staying')
-      this.#onClientChange()
-    }
+    if (this.#status === 'parking' && !this.#signals.stop.aborted) this.#stay()
     return this.#status === 'serving'
+  }
+
+  #stay(): void {
+    // Where the socket cannot be put back, the fence sees that it is missing.
+    warnOnFailure(this.#log, () => this.#published?.endpoint.publish())
+    this.#status = 'serving'
+    this.#log.info('a client came: staying')
+    this.#onClientChange()
   }
 
   get #remains(): Remains {
@@ -392,8 +347,8 @@ class Daemon {
       instanceId: this.#description.instanceId,
       log: this.#log,
       startChannel: this.#startChannel,
-      endpoint: this.#endpoint,
-      connections: this.#connections
+      endpoint: this.#published?.endpoint,
+      connections: this.#published?.connections
     }
   }
 

@@ -14,6 +14,7 @@ import type { Endpoint } from './endpoint.js'
 import type { Logger } from './logger.js'
 import type { Connections } from './session/connections.js'
 import type { Engine } from './session/engine.js'
+import { warnOnFailure } from './warn-on-failure.js'
 
 export interface DrainOptions {
   readonly location: string
@@ -38,7 +39,7 @@ export async function drain(options: DrainOptions): Promise<void> {
   endpoint.close()
   connections.destroyAll()
   await engine.sessions.removeAll()
-  removeFiles(location)
+  removeFiles(location, log)
   log.info('gave back the endpoint and the session records; closing the database')
   await log.load()
   log.leaveInPlace()
@@ -59,20 +60,24 @@ async function waitForClients(connections: Connections, hurry: AbortSignal): Pro
     timer = setTimeout(resolve, TIMES.drain)
     hurry.addEventListener('abort', () => resolve(), { once: true })
   })
-  const settled = Promise.all([sleep(TIMES.acceptTail), connections.noClients()])
+  const settled = Promise.all([sleep(TIMES.acceptTail), connections.awaitNoClients()])
   await Promise.race([settled, givenUp])
   clearTimeout(timer)
 }
 
-function removeFiles(location: string): void {
-  removeRendezvous(location)
-  removeToken(location)
+/** One that has to stay keeps neither the others nor the lock. */
+function removeFiles(location: string, log: Logger): void {
   const { exit, spawnLock } = locationFiles(location)
-  rmSync(exit, { force: true })
-  // Whoever holds it refreshes it every second.
-  if (isOlderThan(spawnLock, 2.5 * TIMES.spawnLockUpdate)) {
-    rmSync(spawnLock, { recursive: true, force: true })
-  }
+  warnOnFailure(log, () => removeRendezvous(location))
+  warnOnFailure(log, () => removeToken(location))
+  warnOnFailure(log, () => rmSync(exit, { force: true }))
+  warnOnFailure(log, () => removeDeserted(spawnLock))
+}
+
+/** Whoever holds a spawn lock refreshes it every second. */
+function removeDeserted(spawnLock: string): void {
+  if (!isOlderThan(spawnLock, 2.5 * TIMES.spawnLockUpdate)) return
+  rmSync(spawnLock, { recursive: true, force: true })
 }
 
 function isOlderThan(path: string, ms: number): boolean {

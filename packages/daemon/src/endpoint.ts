@@ -32,7 +32,7 @@ export class Endpoint {
   #privatePath: string | undefined
   #inode: bigint | undefined
   /** Whether clients are to find us. */
-  #status: 'private' | 'public' = 'private'
+  #status: 'private' | 'public' | 'closed' = 'private'
 
   private constructor(path: string, createServer: () => Server) {
     this.path = path
@@ -47,7 +47,7 @@ export class Endpoint {
     const isInside = dirname(endpoint.path) === location
     try {
       if (!isInside && platform.name !== 'win32') assertPrivateDirectory(endpoint.path, platform)
-      await endpoint.#listen()
+      endpoint.#privatePath = await listenInPrivate(endpoint.#server, endpoint.path)
       return endpoint
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException
@@ -75,26 +75,18 @@ export class Endpoint {
     const endpoint = new Endpoint(path, createServer)
     try {
       assertPrivateDirectory(path, currentPlatform())
-      await endpoint.#listen()
+      endpoint.#privatePath = await listenInPrivate(endpoint.#server, path)
       return endpoint
     } catch (error) {
       throw unusable(path, error as Error)
     }
   }
 
-  async #listen(): Promise<void> {
-    if (process.platform === 'win32') return listen(this.#server, { path: this.path })
-    const name = `${privatePrefix(this.path)}.p${randomBytes(4).toString('hex')}`
-    const privatePath = join(dirname(this.path), name)
-    await listen(this.#server, { path: privatePath })
-    chmodSync(privatePath, 0o600)
-    this.#privatePath = privatePath
-  }
-
   /** Puts the socket where clients look, over whatever is there, and clears up after the dead. */
   publish(): void {
     this.#status = 'public'
-    if (this.#privatePath === undefined) return
+    // Where it could not be taken away it is there still.
+    if (this.#privatePath === undefined || this.findState() === 'ours') return
     this.#inode = lstatSocket(this.#privatePath).ino
     try {
       renameSync(this.#privatePath, this.path)
@@ -106,22 +98,26 @@ export class Endpoint {
 
   /** Publishes a new socket in place of one that was removed. Connections go on. */
   async republish(): Promise<void> {
-    const previous = this.#server
-    this.#server = this.#createServer()
-    await this.#listen()
-    // It may have been taken away on purpose meanwhile.
+    const server = this.#createServer()
+    const privatePath = await listenInPrivate(server, this.path)
+    // It may have been taken away on purpose, or closed, meanwhile.
+    if (this.#status === 'closed') return void server.close()
+    this.#server.close()
+    this.#server = server
+    this.#privatePath = privatePath
+    this.#inode = undefined
     if (this.#status === 'public') this.publish()
-    previous.close()
   }
 
   /** Takes the socket away from where clients look, if it is still ours. Connections go on. */
   unpublish(): void {
     this.#status = 'private'
-    if (this.#privatePath === undefined || this.state() !== 'ours') return
+    if (this.#privatePath === undefined || this.findState() !== 'ours') return
     renameSync(this.path, this.#privatePath)
   }
 
-  state(): EndpointState {
+  /** Looks what lies at the public path. */
+  findState(): EndpointState {
     if (this.#privatePath === undefined) return 'ours'
     try {
       return lstatSocket(this.path).ino === this.#inode ? 'ours' : 'foreign'
@@ -132,8 +128,30 @@ export class Endpoint {
 
   /** Stops listening. Unlinks the private name only. */
   close(): void {
+    this.#status = 'closed'
     this.#server.close()
   }
+}
+
+/**
+ * Listens under a name of our own beside the public one, which is the only one that a pipe has.
+ * @returns that name, unless there is none.
+ */
+async function listenInPrivate(server: Server, path: string): Promise<string | undefined> {
+  if (process.platform === 'win32') {
+    await listen(server, { path })
+    return undefined
+  }
+  const name = `${getPrivatePrefix(path)}.p${randomBytes(4).toString('hex')}`
+  const privatePath = join(dirname(path), name)
+  await listen(server, { path: privatePath })
+  try {
+    chmodSync(privatePath, 0o600)
+  } catch (error) {
+    server.close()
+    throw error
+  }
+  return privatePath
 }
 
 function listen(server: Server, where: { path: string } | { fd: number }): Promise<void> {
@@ -147,14 +165,14 @@ function listen(server: Server, where: { path: string } | { fd: number }): Promi
 }
 
 /** Private names in the location are `.p<hex>`; in a directory shared by locations they carry the location's hash. */
-function privatePrefix(path: string): string {
+function getPrivatePrefix(path: string): string {
   const name = basename(path, '.sock')
   return name === 'partyd' ? '' : name
 }
 
 /** Removes private sockets of daemons that were killed. Safe only because we hold the lock. */
 function sweep(path: string): void {
-  const prefix = privatePrefix(path)
+  const prefix = getPrivatePrefix(path)
   for (const name of readdirSync(dirname(path))) {
     if (!name.startsWith(prefix) || !/^\.p[0-9a-f]{8}$/.test(name.slice(prefix.length))) continue
     const stale = join(dirname(path), name)

@@ -40,7 +40,7 @@ export class Fence {
     const reason = this.#findLoss()
     if (reason !== undefined) return this.#owner.onLost(reason)
     this.#owner.onSound()
-    if (this.#endpoint.state() === 'missing') this.#owner.onEndpointMissing()
+    if (this.#endpoint.findState() === 'missing') this.#owner.onEndpointMissing()
   }
 
   #findLoss(): string | undefined {
@@ -52,7 +52,7 @@ export class Fence {
     if (this.#isLockVisible && isLockListed(this.#location, process.pid) === false) {
       return 'the kernel does not list our lock any more'
     }
-    return this.#endpoint.state() === 'foreign' ? 'another daemon serves it' : undefined
+    return this.#endpoint.findState() === 'foreign' ? 'another daemon serves it' : undefined
   }
 }
 

@@ -11,13 +11,12 @@ export class IdleWatch {
   /** When the timer fires, by `performance.now()`. */
   #endsAt = 0
   #timer: NodeJS.Timeout | undefined
-  /** How long to wait when there is nobody: longer while there has been no client yet. */
-  #waitMs: number
+  /** Whether the first client has yet to come. */
+  #isFirstAwaited = false
 
   /** @param timeoutMs Infinity for never, as is anything beyond what a timer takes. */
   constructor(timeoutMs: number, onIdle: () => void) {
     this.#timeoutMs = timeoutMs
-    this.#waitMs = timeoutMs
     this.#onIdle = onIdle
   }
 
@@ -29,7 +28,7 @@ export class IdleWatch {
   /** From here on; whoever changes it calls {@link update} behind it. */
   set timeoutMs(ms: number) {
     this.#timeoutMs = ms
-    this.#waitMs = ms
+    this.#isFirstAwaited = false
     this.stop()
   }
 
@@ -41,8 +40,8 @@ export class IdleWatch {
 
   /** Whoever spawned us may be gone: the first client has a time limit of its own. */
   awaitFirstClient(): void {
-    this.#waitMs = Math.max(this.#timeoutMs, TIMES.firstClient)
-    this.#arm(this.#waitMs)
+    this.#isFirstAwaited = true
+    this.#arm()
   }
 
   /**
@@ -50,9 +49,9 @@ export class IdleWatch {
    * @param silent connections that may yet become a client. One that does not is no first client.
    */
   update(clients: number, silent: number): void {
-    if (clients > 0) this.#waitMs = this.#timeoutMs
+    if (clients > 0) this.#isFirstAwaited = false
     if (clients + silent > 0) this.stop()
-    else if (this.#timer === undefined) this.#arm(this.#waitMs)
+    else if (this.#timer === undefined) this.#arm()
   }
 
   /** From here on the end comes with the last client, unless it was never to come. */
@@ -60,13 +59,19 @@ export class IdleWatch {
     if (this.#timeoutMs <= TIMER_MAX_MS) this.#timeoutMs = 0
   }
 
+  /** How long to wait when there is nobody. */
+  get #waitMs(): number {
+    return this.#isFirstAwaited ? Math.max(this.#timeoutMs, TIMES.firstClient) : this.#timeoutMs
+  }
+
   stop(): void {
     clearTimeout(this.#timer)
     this.#timer = undefined
   }
 
-  #arm(ms: number): void {
+  #arm(): void {
     this.stop()
+    const ms = this.#waitMs
     if (ms > TIMER_MAX_MS) return
     this.#endsAt = performance.now() + ms
     this.#timer = setTimeout(() => {

@@ -1,12 +1,11 @@
 // From an open database to the engine that sessions work with.
 
 import { PartyError } from '@partyd/shared'
-import { openError } from './claim.js'
 import { Counters } from './counters.js'
 import type { Engine } from './session/engine.js'
 import { SessionRegistry } from './session/session-registry.js'
 import type { SlowOperations } from './slow-operations.js'
-import { StartError } from './start-error.js'
+import { openError, StartError } from './start-error.js'
 import { decideAtomics } from './store/checks.js'
 import { CommitQueue } from './store/commit-queue.js'
 import type { Database } from './store/database.js'

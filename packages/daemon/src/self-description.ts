@@ -27,7 +27,7 @@ export class SelfDescription {
   }
 
   /** @param log the path of its log file, if it has one. */
-  rendezvous(endpoint: string, log: string | undefined): Rendezvous {
+  createRendezvous(endpoint: string, log: string | undefined): Rendezvous {
     return {
       schema: 1,
       ...this.identity,
@@ -40,7 +40,7 @@ export class SelfDescription {
   }
 
   /** @param fields what changes. */
-  status(fields: object): object {
+  describeStatus(fields: object): object {
     return {
       schema: 1,
       ...this.identity,

@@ -1,6 +1,12 @@
 // Why a daemon cannot start, with the exit code that says so to a service manager.
 
-import { EXIT_CODES, type LevelError, type PartyError } from '@partyd/shared'
+import {
+  EXIT_CODES,
+  findLockHolder,
+  isDaemonProcess,
+  LevelError,
+  type PartyError
+} from '@partyd/shared'
 
 export class StartError extends Error {
   readonly exitCode: number
@@ -26,3 +32,31 @@ export class AlreadyRunning extends Error {
 
 /** A signal came before there was anything to stop. */
 export class StoppedDuringStart extends Error {}
+
+/** Somebody holds LevelDB's lock and is not about to let go. */
+export function lockedError(location: string): StartError {
+  const pid = findLockHolder(location)?.pid
+  const holder = pid === undefined ? 'another process' : `pid ${pid}`
+  const advice =
+    pid !== undefined && isDaemonProcess(pid)
+      ? 'a daemon that is neither serving nor letting go. Wait for it to end, or stop that process'
+      : 'which is not partyd. Stop that process or let it use partyd too'
+  const message = `The database at ${location} is locked by ${holder}, ${advice}; never delete LOCK.`
+  return new StartError('locked', new LevelError('LEVEL_LOCKED', message, { path: location, pid }))
+}
+
+/** What LevelDB's error means for a start. */
+export function openError(location: string, code: string | undefined, message: string): StartError {
+  const details = { path: location, pid: process.pid }
+  if (code === 'LEVEL_CORRUPTION') {
+    const text = `The database at ${location} is corrupt: ${message}`
+    return new StartError('corrupt', new LevelError(code, text, details))
+  }
+  if (code === undefined) {
+    // LevelDB's `invalid argument`: createIfMissing or errorIfExists does not fit what is there.
+    const text = `Cannot open ${location}: ${message}`
+    return new StartError('usage', new LevelError('LEVEL_INVALID_ARGUMENT', text, details))
+  }
+  const text = `Cannot open the database at ${location}: ${message}`
+  return new StartError('disk', new LevelError(code, text, details))
+}

@@ -6,6 +6,7 @@ import type { Endpoint } from './endpoint.js'
 import type { Logger } from './logger.js'
 import type { Connections } from './session/connections.js'
 import type { StartChannel } from './start-channel.js'
+import { warnOnFailure } from './warn-on-failure.js'
 
 /** What there is of a daemon at its end, which may come at any time. */
 export interface Remains {
@@ -26,7 +27,7 @@ export function endAfterFailedWrite(error: Error, remains: Remains): never {
   const { log, endpoint, connections } = remains
   const message = `LevelDB failed to write: ${error.message}`
   log.fatal(message, { err: error })
-  endpoint?.unpublish()
+  warnOnFailure(log, () => endpoint?.unpublish())
   connections?.sayGoodbye('failed-write', message)
   return end('disk', message, remains)
 }

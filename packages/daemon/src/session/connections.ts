@@ -3,9 +3,9 @@
 import type { Socket } from 'node:net'
 import { currentPlatform, type GoodbyeReason, isConnectingPrivate, LIMITS } from '@partyd/shared'
 import type { Logger } from '../logger.js'
-import type { ClientDescription, Connection } from './connection.js'
+import type { ClientDescription, Connection, ConnectionHost } from './connection.js'
 import { GuestConnection } from './guest-connection.js'
-import { type ConnectionHost, PartyConnection } from './party-connection.js'
+import { PartyConnection } from './party-connection.js'
 import { recognizePeer } from './peer.js'
 
 /** What the daemon provides; the rest of a connection's host is here. */
@@ -107,7 +107,7 @@ export class Connections {
   }
 
   /** Resolves when there is no client any more. */
-  async noClients(): Promise<void> {
+  async awaitNoClients(): Promise<void> {
     if (this.clientCount === 0) return
     await new Promise<void>((resolve) => this.#whenNoClients.push(resolve))
   }

@@ -1,15 +1,25 @@
 // A stock many-level guest: many-level's own host over the facade, its frames bounded. The only
-// file that knows many-level.
+// file of the daemon that knows many-level.
 
 import type { Socket } from 'node:net'
 import { pipeline, Transform, type TransformCallback } from 'node:stream'
 import { LIMITS, ProtocolError } from '@partyd/shared'
-import type { ClientDescription, Connection } from './connection.js'
+import type { ClientDescription, Connection, ConnectionHost } from './connection.js'
 import { ManyLevelFacade } from './many-level-facade.js'
-import type { ConnectionHost } from './party-connection.js'
 
-/** many-level is loaded when the first guest comes: most daemons never see one. */
-type HostConstructor = new (database: object) => { createRpcStream(): NodeJS.ReadWriteStream }
+interface ManyLevel {
+  readonly ManyLevelHost: new (database: object) => { createRpcStream(): NodeJS.ReadWriteStream }
+}
+
+/** Loads what guests need while its files are still there. @throws when they are not. */
+export async function loadGuests(): Promise<void> {
+  await importManyLevel()
+}
+
+/** Not at the start: most daemons never see a guest. */
+function importManyLevel(): Promise<ManyLevel> {
+  return import('many-level') as Promise<unknown> as Promise<ManyLevel>
+}
 
 export class GuestConnection implements Connection {
   readonly isClient = true
@@ -32,9 +42,7 @@ export class GuestConnection implements Connection {
   static async accept(socket: Socket, host: ConnectionHost): Promise<GuestConnection> {
     const facade = new ManyLevelFacade(host.engine)
     const connection = new GuestConnection(socket, facade)
-    const { ManyLevelHost } = (await import('many-level')) as unknown as {
-      ManyLevelHost: HostConstructor
-    }
+    const { ManyLevelHost } = await importManyLevel()
     const stream = new ManyLevelHost(facade).createRpcStream()
     pipeline(socket, connection.#guard, stream, socket, (error) => {
       host.onClosed(connection, error ?? undefined)
@@ -48,7 +56,7 @@ export class GuestConnection implements Connection {
    */
   sayGoodbye(): void {
     this.#guard.hold()
-    void this.#facade.idle().then(() => this.end())
+    void this.#facade.awaitIdle().then(() => this.end())
   }
 
   end(): void {
@@ -100,7 +108,7 @@ class GuestFrameGuard extends Transform {
       }
     }
     this.push(chunk)
-    void this.#facade.room().then(() => callback())
+    void this.#facade.awaitRoom().then(() => callback())
   }
 
   #beginFrame(): void {

@@ -40,13 +40,13 @@ export class ManyLevelFacade {
   }
 
   /** Resolves when every operation has been answered. */
-  async idle(): Promise<void> {
+  async awaitIdle(): Promise<void> {
     if (this.#pending === 0) return
     await new Promise<void>((resolve) => this.#whenIdle.push(resolve))
   }
 
   /** Resolves when few enough operations are pending for more to be taken on. */
-  async room(): Promise<void> {
+  async awaitRoom(): Promise<void> {
     while (this.#pending >= LIMITS.readsInFlightMax) {
       await new Promise<void>((resolve) => this.#whenRoom.push(resolve))
     }

@@ -22,9 +22,8 @@ import {
   takeHold,
   writeHold
 } from '@partyd/shared'
-import { lockedError, openError } from '../../claim.js'
 import { PACKAGE_VERSION } from '../../package-version.js'
-import { StartError } from '../../start-error.js'
+import { lockedError, openError, StartError } from '../../start-error.js'
 import { Database } from '../../store/database.js'
 
 /**

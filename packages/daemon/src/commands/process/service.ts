@@ -12,16 +12,16 @@ import {
   toDaemonArguments
 } from '@partyd/shared'
 import { ENTRY_PATH } from '../../entry-path.js'
-import { LaunchdManager } from '../../service/launchd-manager.js'
+import { type Command, type CommandInput, type CommandOption, LOCATION } from '../command.js'
+import { CommandError, EXIT, UsageError } from '../failure.js'
+import { LaunchdManager } from '../service/launchd-manager.js'
 import {
   assertLasting,
   type ServiceDefinition,
   serviceName
-} from '../../service/service-definition.js'
-import type { ServiceManager, ServiceState } from '../../service/service-manager.js'
-import { SystemdManager } from '../../service/systemd-manager.js'
-import { type Command, type CommandInput, type CommandOption, LOCATION } from '../command.js'
-import { CommandError, EXIT, UsageError } from '../failure.js'
+} from '../service/service-definition.js'
+import type { ServiceManager, ServiceState } from '../service/service-manager.js'
+import { SystemdManager } from '../service/systemd-manager.js'
 import { askDaemon } from './ask-daemon.js'
 import { DAEMON_OPTIONS, resolveArguments } from './serve.js'
 

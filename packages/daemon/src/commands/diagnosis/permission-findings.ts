@@ -1,7 +1,7 @@
 // Who may use a location, by its directory, its files and its socket. Pure, like the other findings.
 
 import { basename } from 'node:path'
-import { quotePath } from '../commands/quote.js'
+import { quotePath } from '../quote.js'
 import type { LocationFacts, PathFacts, UsableFacts } from './facts.js'
 import { type Check, type Finding, find, type Self } from './finding.js'
 

@@ -2,7 +2,7 @@
 // systemd.unit(5), "Specifiers".
 
 import { currentPlatform, defaultEndpoint } from '@partyd/shared'
-import { UsageError } from '../commands/failure.js'
+import { UsageError } from '../failure.js'
 import { type ServiceDefinition, serviceName } from './service-definition.js'
 
 /** Only codes that another start could not change; never those of a lost race, which a service waits out. */

@@ -1,8 +1,8 @@
 // launchd's property list, as text: launchd.plist(5).
 
 import { join } from 'node:path'
-import { UsageError } from '../commands/failure.js'
-import { LAUNCHD_FLAG } from './launchd-exit.js'
+import { LAUNCHD_FLAG } from '../../service/launchd-exit.js'
+import { UsageError } from '../failure.js'
 import { type ServiceDefinition, serviceName } from './service-definition.js'
 
 /** Not less than this many seconds between two starts: launchd's own default, said because it matters. */

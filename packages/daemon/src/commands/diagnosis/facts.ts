@@ -25,12 +25,12 @@ import {
   readExitRecord,
   readRendezvous
 } from '@partyd/shared'
-import { describeReason, findLockOwner, type LockOwner } from '../commands/process/absence.js'
-import { askDaemon, type DaemonAnswer } from '../commands/process/ask-daemon.js'
-import type { DaemonStatus } from '../commands/process/daemon-status.js'
-import { isForbidden } from '../commands/process/find-directory.js'
-import { isSuspended, serviceOf } from '../commands/process/process-table.js'
-import { describeFileSystem, type FileSystem } from '../file-system.js'
+import { describeFileSystem, type FileSystem } from '../../file-system.js'
+import { describeReason, findLockOwner, type LockOwner } from '../process/absence.js'
+import { askDaemon, type DaemonAnswer } from '../process/ask-daemon.js'
+import type { DaemonStatus } from '../process/daemon-status.js'
+import { isForbidden } from '../process/find-directory.js'
+import { isSuspended, serviceOf } from '../process/process-table.js'
 
 /** What is at a path: its kind, its owner and who may use it. */
 export interface PathFacts {

@@ -2,7 +2,7 @@
 
 import { createHash } from 'node:crypto'
 import { basename } from 'node:path'
-import { UsageError } from '../commands/failure.js'
+import { UsageError } from '../failure.js'
 
 export interface ServiceDefinition {
   /** The database directory, as an absolute real path. */

@@ -3,7 +3,7 @@
 import { execFile } from 'node:child_process'
 import { chmodSync, mkdirSync, renameSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { CommandError } from '../commands/failure.js'
+import { CommandError } from '../failure.js'
 import type { ServiceDefinition } from './service-definition.js'
 
 /** A file that tells the manager of a service. */

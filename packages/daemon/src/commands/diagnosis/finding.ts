@@ -1,6 +1,6 @@
 // One thing that is not as it should be, and what to do next.
 
-import { quotePath } from '../commands/quote.js'
+import { quotePath } from '../quote.js'
 import type { LocationFacts } from './facts.js'
 
 export interface Finding {
