@@ -11,6 +11,7 @@ import {
   writeFileSync
 } from 'node:fs'
 import { join } from 'node:path'
+import { PartyLevel } from '@partyd/client'
 import { ClassicLevel } from 'classic-level'
 import { describe, expect, it } from 'vitest'
 import { HIDDEN_PREFIX } from '../../packages/daemon/dist/store/key-space.js'
@@ -201,6 +202,27 @@ describe('partyd doctor', () => {
     expect((await doctor(location)).codes).toEqual(['other-instance', 'other-host'])
     rmSync(path)
     expect((await doctor(location)).codes).toEqual(['other-instance'])
+  })
+
+  it('tells a database that has lost its file CURRENT from none, and nobody makes a new one', async () => {
+    const location = await createDatabase()
+    rmSync(join(location, 'CURRENT'))
+    const files = readdirSync(location).filter((name) => /\.(ldb|log)$/.test(name))
+    expect(files).not.toEqual([])
+    const { code, findings } = await doctor(location)
+    expect(code).toBe(1)
+    expect(findings).toMatchObject([
+      { code: 'lost-current', next: expect.stringContaining('partyd repair') }
+    ])
+    const opened = new PartyLevel(location).open()
+    await expect(opened).rejects.toMatchObject({ cause: { code: 'LEVEL_CORRUPTION' } })
+    expect(readdirSync(location)).toEqual(expect.arrayContaining(files))
+    // The start that has failed is a finding as well.
+    expect((await doctor(location)).codes).toContain('failed-starts')
+    await PartyLevel.repair(location)
+    const db = new PartyLevel(location, { idleTimeoutMs: 0 })
+    expect(await db.keys().all()).not.toEqual([])
+    await db.close()
   })
 
   it('tells why the last daemon ended, and why clients start none', async () => {

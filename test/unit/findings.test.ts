@@ -36,6 +36,7 @@ const HEALTHY: LocationFacts = {
   location: '/data',
   directory: { path: '/data', kind: 'directory', uid: 1000, mode: 0o700 },
   isDatabase: true,
+  hasLostCurrent: false,
   databaseFiles: [],
   freeBytes: 1e12,
   fileSystem: { type: 'ext4', isNetwork: false },

@@ -13,7 +13,7 @@ import type { ResolvedOptions } from '../options.js'
 import type { Deadline } from './deadline.js'
 import { type LaunchResult, launchDaemon } from './launcher.js'
 import { acquireSpawnLock } from './spawn-lock.js'
-import { findStartPause, recordCrash, recordLocked } from './start-record.js'
+import { findStartPause, recordCrash, recordFailure, recordLocked } from './start-record.js'
 
 /** What the connect attempt that needs a daemon provides. */
 export interface ElectionOwner {
@@ -127,6 +127,8 @@ export class Election {
       case 'failed':
         if ((result.error as LevelError).code === 'LEVEL_LOCKED') {
           recordLocked(location, result.error)
+        } else if (isLocationsFault(result.error)) {
+          recordFailure(location, result.error)
         }
         throw result.error
       case 'crashed':

@@ -48,6 +48,12 @@ export function recordLocked(location: string, error: Error): void {
   writeRecord(location, { schema: 1, crashes, pauseUntil, error: toWireError(error) })
 }
 
+/** The database cannot be opened, and nothing is gained by waiting: only a doctor wants to know. */
+export function recordFailure(location: string, error: Error): void {
+  const crashes = readRecord(location)?.crashes ?? []
+  writeRecord(location, { schema: 1, crashes, pauseUntil: 0, error: toWireError(error) })
+}
+
 function readRecord(location: string): StartRecord | undefined {
   try {
     const text = readFileSync(locationFiles(location).failed, 'utf8')

@@ -1,7 +1,7 @@
 // The only file that knows classic-level. Errors are LevelDB's own. Keys and values are bytes, but for
 // those read that are text and are given as such, because that is faster: see text-guess.ts.
 
-import type { Bytes, DatabaseOptions } from '@partyd/shared'
+import { type Bytes, type DatabaseOptions, LevelError } from '@partyd/shared'
 import type { AbstractChainedBatch, AbstractSnapshot } from 'abstract-level'
 import { ClassicLevel } from 'classic-level'
 import type { SlowOperations } from '../slow-operations.js'
@@ -12,6 +12,7 @@ import {
   type ScanSource
 } from './database-scan.js'
 import { boundRange, HIDDEN_PREFIX, HIDDEN_TAG, type Range } from './key-space.js'
+import { hasLostCurrent } from './lost-current.js'
 import { isLong, isPlainText, TextGuess } from './text-guess.js'
 
 /** What an implementation of abstract-level has behind the checks, which cost up to a third of a short read. */
@@ -104,6 +105,7 @@ export class Database {
 
   /** @throws LevelDB's error, with `LEVEL_LOCKED`, `LEVEL_CORRUPTION`, `LEVEL_IO_ERROR` or no code. */
   static async open(location: string, options: DatabaseOptions): Promise<Database> {
+    if (hasLostCurrent(location)) throw lostCurrentError(location)
     const { sync, ...open } = options // LevelDB knows it of batches only.
     const level: ClassicDatabase = new ClassicLevel(location, { ...open, ...BUFFERS })
     try {
@@ -148,9 +150,17 @@ export class Database {
     return (key) => {
       const text = this.#valueGuess.guess() ? this.#readText(key, asText) : null
       if (text !== null) return text
-      const value = this.#unchecked._getSync(key, asBytes) as Buffer | undefined
+      const value = this.#readBytes(key, asBytes)
       if (isLong(value)) this.#onLong()
       return value
+    }
+  }
+
+  #readBytes(key: Buffer, options: ReadOptions): Buffer | undefined {
+    try {
+      return this.#unchecked._getSync(key, options) as Buffer | undefined
+    } catch (error) {
+      throw Object.assign(error as Error, { code: codeOf(error as NodeJS.ErrnoException) })
     }
   }
 
@@ -281,6 +291,18 @@ export class Database {
     }
     return undefined
   }
+}
+
+function lostCurrentError(location: string): LevelError {
+  const message =
+    'it has tables or logs, but not the file CURRENT that says which of them count. Copy the directory before anything else, then have it repaired'
+  return new LevelError('LEVEL_CORRUPTION', message, { path: location })
+}
+
+/** classic-level gives the errors of getSync no code, and those of all other reads one by what LevelDB says. */
+function codeOf({ code, message }: NodeJS.ErrnoException): string | undefined {
+  if (message.startsWith('IO error')) return 'LEVEL_IO_ERROR'
+  return message.startsWith('Corruption') ? 'LEVEL_CORRUPTION' : code
 }
 
 function lengthOf(list: readonly (Buffer | undefined)[]): number {

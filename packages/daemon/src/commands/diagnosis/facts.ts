@@ -26,6 +26,7 @@ import {
   readRendezvous
 } from '@partyd/shared'
 import { describeFileSystem, type FileSystem } from '../../file-system.js'
+import { hasLostCurrent } from '../../store/lost-current.js'
 import { describeReason, findLockOwner, type LockOwner } from '../process/absence.js'
 import { askDaemon, type DaemonAnswer } from '../process/ask-daemon.js'
 import type { DaemonStatus } from '../process/daemon-status.js'
@@ -58,6 +59,8 @@ export interface LocationFacts {
   readonly directory: UsableFacts
   /** Whether LevelDB has made a database of it; undefined when this user may not look. */
   readonly isDatabase: boolean | undefined
+  /** Whether there was one, and its file CURRENT is lost. */
+  readonly hasLostCurrent: boolean
   /** Those that LevelDB has to have. */
   readonly databaseFiles: readonly UsableFacts[]
   readonly freeBytes: number | undefined
@@ -103,6 +106,7 @@ export async function gatherFacts(location: string, timeoutMs: number): Promise<
     location,
     directory: tryToUse(location, constants.R_OK | constants.W_OK | constants.X_OK),
     isDatabase: isDatabase(location),
+    hasLostCurrent: hasLostCurrent(location),
     databaseFiles: findDatabaseFiles(location),
     freeBytes: freeBytes(location),
     fileSystem: describeFileSystem(location),

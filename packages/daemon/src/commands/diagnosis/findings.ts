@@ -32,6 +32,7 @@ const CHECKS: readonly Check[] = [
   unclearedEnd,
   staleSockets,
   expiredHold,
+  lostCurrent,
   noDatabase
 ]
 
@@ -277,8 +278,18 @@ function expiredHold({ hasExpiredHold, location }: LocationFacts): Finding | und
   )
 }
 
+function lostCurrent({ hasLostCurrent, location }: LocationFacts): Finding | undefined {
+  if (!hasLostCurrent) return undefined
+  return find(
+    'lost-current',
+    'The database has lost its file CURRENT; its tables or logs are still there',
+    `Copy the directory first, then: ${command('repair', location)}`
+  )
+}
+
 function noDatabase(facts: LocationFacts): Finding | undefined {
-  const { isDatabase, daemon, directory, location } = facts
+  const { isDatabase, daemon, directory, location, hasLostCurrent } = facts
+  if (hasLostCurrent) return undefined
   if (isDatabase !== false || daemon.state === 'running' || directory.kind !== 'directory')
     return undefined
   return find(
