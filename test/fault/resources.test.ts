@@ -49,6 +49,7 @@ describe('a daemon with few descriptors', () => {
 
 describe('a database with one corrupt block', () => {
   const keys = Array.from({ length: 400 }, (_, index) => `key ${String(index).padStart(4, '0')}`)
+  const more = Array.from({ length: 3_000 }, (_, index) => `key ${1_000 + index}`)
   const makeValue = (key: string): string => `${key}:`.padEnd(2_000, key)
 
   // 56
@@ -89,8 +90,16 @@ describe('a database with one corrupt block', () => {
     expect(await db.keys({ lt: 'key 0150' }).all()).toHaveLength(150)
     await db.put('new', '1')
     expect(await db.get('new')).toBe('1')
+    // In steps that do not meet the block, too: what is left must not go unsaid.
+    await db.batch(more.map((key) => ({ type: 'put', key, value: 'v' })))
+    await expect(db.clear({ gte: 'key 0100', lt: 'l' })).rejects.toMatchObject({
+      code: 'LEVEL_CORRUPTION',
+      operation: 'clear'
+    })
+    // All steps but the last are done; that one failed with what it had read.
+    expect((await db.keys({ gt: 'key 0210', lt: 'l' }).all()).length).toBeLessThan(1_000)
     await PartyLevel.stop(location)
-    expect(await db.get('key 0399')).toBe(makeValue('key 0399'))
+    expect(await db.get('key 0099')).toBe(makeValue('key 0099'))
   })
 
   it('is left well although it is the block of partyd’s own entries', async () => {

@@ -3,6 +3,7 @@
 import { type Bytes, LIMITS, PartyError, RESULT, rangeBehind } from '@partyd/shared'
 import type { RecordOwner, Write } from './commit-queue.js'
 import type { Batch, Database, Snapshot } from './database.js'
+import type { DatabaseScan } from './database-scan.js'
 import type { Range } from './key-space.js'
 import { explainSnapshot } from './lost-snapshot.js'
 import type { ClearProgress } from './session-records.js'
@@ -100,8 +101,9 @@ export interface ClearOptions {
 
 /**
  * Deletes a range in bounded steps, each one atomic. Other sessions' writes go between the steps.
- * A step deletes the keys that were there when its batch was about to be written, or the next ones
- * of a snapshot.
+ * All steps read on one scan, and so delete the keys that were there before the first, or in the
+ * snapshot: LevelDB says at the end of a scan only that it has left out what it could not read, and a
+ * new scan backwards would first pass all that the steps before have deleted.
  */
 export class ClearWrite implements Write {
   readonly sync: boolean
@@ -110,7 +112,8 @@ export class ClearWrite implements Write {
   readonly #options: ClearOptions
   readonly #place: SequencePlace | undefined
   readonly #onCommitted: OnCommitted
-  #range: Range
+  readonly #range: Range
+  #scan: DatabaseScan | undefined
   #remaining: number
   /** Undefined between its steps. */
   #keys: readonly Bytes[] | undefined
@@ -166,7 +169,16 @@ export class ClearWrite implements Write {
       this.#status = 'ended'
       return
     }
-    const scan = database.scan(
+    this.#scan ??= this.#openScan(database)
+    const wanted = Math.min(this.#remaining, LIMITS.clearKeysMax)
+    const { entries, ended } = await this.#scan.step(wanted)
+    this.#keys = entries.map(([key]) => key)
+    this.#remaining -= entries.length
+    if (ended || this.#remaining === 0) this.#status = 'ended'
+  }
+
+  #openScan(database: Database): DatabaseScan {
+    return database.scan(
       {
         range: this.#range,
         reverse: this.#options.reverse,
@@ -176,15 +188,6 @@ export class ClearWrite implements Write {
       },
       this.#options.findSnapshot?.()
     )
-    try {
-      const wanted = Math.min(this.#remaining, LIMITS.clearKeysMax)
-      const { entries, ended } = await scan.step(wanted)
-      this.#keys = entries.map(([key]) => key)
-      this.#remaining -= entries.length
-      if (ended || this.#remaining === 0) this.#status = 'ended'
-    } finally {
-      await scan.close()
-    }
   }
 
   fill(batch: Batch): void {
@@ -203,11 +206,11 @@ export class ClearWrite implements Write {
     const cursor = this.#lastKey
     this.#keys = undefined
     if (this.#isDone || this.#status === 'cancelled' || cursor === undefined) {
+      void this.#scan?.close()
       this.#onCommitted(this.#error)
       return undefined
     }
     this.#cursor = cursor
-    this.#range = rangeBehind(this.#range, cursor, this.#options.reverse)
     return this
   }
 
