@@ -58,8 +58,13 @@ export async function launchDaemon(
     return await new Launch(child, location, options).result
   } finally {
     child.unref()
-    ;(child.stdio[3] as Readable).destroy()
+    readyChannelOf(child)?.destroy()
   }
+}
+
+/** Undefined for a child that came to nothing because this process has no descriptors left. */
+function readyChannelOf({ stdio }: ChildProcess): Readable | undefined {
+  return (stdio as ChildProcess['stdio'] | undefined)?.[3] as Readable | undefined
 }
 
 function spawnDaemon(
@@ -106,8 +111,8 @@ class Launch {
     this.result = new Promise((resolve) => {
       this.#resolve = resolve
     })
-    const lines = createInterface({ input: child.stdio[3] as Readable })
-    lines.on('line', (line) => this.#onLine(line))
+    const input = readyChannelOf(child)
+    if (input !== undefined) createInterface({ input }).on('line', (line) => this.#onLine(line))
     child.on('error', (error) =>
       this.#crash(`could not be started: ${error.message}`, false, error)
     )

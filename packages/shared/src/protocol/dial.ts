@@ -282,6 +282,7 @@ const NOTHING = new Uint8Array(0)
 function classify(error: NodeJS.ErrnoException): DialFailure['status'] {
   switch (error.code) {
     case 'ENOENT':
+    case 'ENOTDIR':
     case 'ECONNREFUSED':
     case 'ENOTSOCK':
     case 'EPROTOTYPE':
