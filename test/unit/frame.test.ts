@@ -169,7 +169,9 @@ describe('FrameWriter', () => {
   it('refuses a value that is larger than a frame before it allocates for it', () => {
     const writer = new FrameWriter()
     writer.begin(1, 1)
-    const value = { byteLength: LIMITS.frameBytesMax } as Uint8Array
+    const value = new Proxy(new Uint8Array(0), {
+      get: (_, name) => (name === 'byteLength' ? LIMITS.frameBytesMax : undefined)
+    })
     expect(() => writer.bytes(value)).toThrow(expect.objectContaining({ code: 'PARTYD_TOO_LARGE' }))
     writer.abandon()
     writer.begin(2, 2)

@@ -4,7 +4,7 @@ import { resolveOptions } from '../../packages/client/dist/options.js'
 describe('the options of a client', () => {
   it.each([
     ['signal', {}],
-    ['signal', null],
+    ['signal', 5],
     ['spawn', 'node'],
     ['spawn.execPath', { execPath: 1 }],
     ['spawn.args', { args: '--inspect' }],
@@ -19,6 +19,13 @@ describe('the options of a client', () => {
     const option = name.split('.')[0] as string
     expect(() => resolveOptions({ [option]: value })).toThrow(
       expect.objectContaining({ name: 'TypeError', message: expect.stringContaining(`'${name}'`) })
+    )
+  })
+
+  it('take null for the default', () => {
+    const names = ['signal', 'spawn', 'logLevel', 'retry', 'idleTimeoutMs']
+    expect(resolveOptions(Object.fromEntries(names.map((name) => [name, null])))).toEqual(
+      resolveOptions({})
     )
   })
 

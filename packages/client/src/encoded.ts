@@ -70,12 +70,15 @@ export function encodeRange(
   return range
 }
 
-/** @throws LevelError `LEVEL_INVALID_VALUE` for null and undefined. */
+/** @throws LevelError `LEVEL_INVALID_VALUE` for null and undefined, also where the encoding makes that of a value. */
 export function encodeValue(database: AnyDatabase, value: unknown, option: EncodingOption): Bytes {
   if (value === null || value === undefined) {
     throw new LevelError('LEVEL_INVALID_VALUE', 'Value cannot be null or undefined')
   }
-  return valueEncodingOf(database, option).encode(value)
+  const encoded: Bytes | null | undefined = valueEncodingOf(database, option).encode(value)
+  // JSON of a function, for example. Behind here it would mean that there is to be no value.
+  if (encoded !== null && encoded !== undefined) return encoded
+  throw new LevelError('LEVEL_INVALID_VALUE', 'The encoding has made nothing of the value')
 }
 
 /** @throws LevelError `LEVEL_DECODE_ERROR` with the encoding's own error as its cause. */

@@ -8,7 +8,7 @@ import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
 import { fromWireError, PartyError, parseStartReport } from '@partyd/shared'
 import { spawnDaemonProgram } from './connecting/daemon-program.js'
-import type { SpawnOptions } from './options.js'
+import { assertLocation, type SpawnOptions } from './options.js'
 
 /** How to run `partyd destroy` or `partyd repair`. */
 export interface MaintenanceOptions {
@@ -24,9 +24,7 @@ export async function maintain(
   directory: string,
   { spawn = {} }: MaintenanceOptions
 ): Promise<void> {
-  if (typeof directory !== 'string' || directory === '') {
-    throw new TypeError("The first argument 'location' must be a non-empty string")
-  }
+  assertLocation(directory)
   const location = resolve(directory)
   const args = [command, location, '--ready-fd', '3']
   const child = spawnDaemonProgram(args, spawn, ['ignore', 'ignore', 'pipe', 'pipe'])

@@ -8,7 +8,12 @@ import { createHello, currentPlatform, isConnectingPrivate, PartyError } from '@
 import { ManyLevelGuest } from 'many-level'
 import { Backoff } from './connecting/backoff.js'
 import { connect, type Link } from './connecting/connector.js'
-import { type PartyOptions, type ResolvedOptions, resolveOptions } from './options.js'
+import {
+  assertLocation,
+  type PartyOptions,
+  type ResolvedOptions,
+  resolveOptions
+} from './options.js'
 import { PACKAGE_VERSION } from './package-version.js'
 
 /** Options of {@link connectGuest}: many-level's encodings, and how to find or start the daemon. */
@@ -24,11 +29,14 @@ export interface GuestOptions extends Omit<PartyOptions, 'retry'> {
  *
  * If no daemon can be had, the guest is closed, which rejects its operations, and it emits `error`
  * with the cause; without a listener the cause is emitted as a process warning.
+ *
+ * @throws TypeError when the location or an option is not of its type.
  */
 export function connectGuest<K = string, V = string>(
   location: string,
   options: GuestOptions = {}
 ): ManyLevelGuest<K, V> {
+  assertLocation(location)
   const { keyEncoding = 'utf8', valueEncoding = 'utf8', ...rest } = options
   const resolved = resolveOptions(rest)
   const guest = new ManyLevelGuest<K, V>({ keyEncoding, valueEncoding, retry: true })

@@ -72,6 +72,12 @@ export interface ResolvedOptions {
   readonly database: DatabaseOptions
 }
 
+/** @throws TypeError unless it can be a directory's path. */
+export function assertLocation(location: unknown): asserts location is string {
+  if (typeof location === 'string' && location !== '') return
+  throw new TypeError("The first argument 'location' must be a non-empty string")
+}
+
 /** @throws TypeError when an option is not of its type. */
 export function resolveOptions(options: object): ResolvedOptions {
   const given = options as Readonly<Record<string, unknown>>
@@ -83,12 +89,12 @@ export function resolveOptions(options: object): ResolvedOptions {
     // The daemon's command line takes a whole number.
     idleTimeoutMs: Math.ceil(milliseconds(given, 'idleTimeoutMs', TIMES.idle)),
     allowNetworkFs: boolean(given, 'allowNetworkFs', false),
-    logLevel: logLevel(given['logLevel']),
+    logLevel: logLevel(given['logLevel'] ?? undefined),
     slowOperationsMs:
       given['slowOperationsMs'] === undefined
         ? undefined
         : Math.ceil(milliseconds(given, 'slowOperationsMs', 0)),
-    signal: signal(given['signal']),
+    signal: signal(given['signal'] ?? undefined),
     spawn: spawn(given['spawn'] ?? {}),
     database: databaseOptions(given)
   }

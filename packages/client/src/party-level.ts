@@ -24,6 +24,7 @@ import type {
   ValueIteratorOptions
 } from './level-types.js'
 import { type MaintenanceOptions, maintain } from './maintenance.js'
+import { assertLocation } from './options.js'
 import { PACKAGE_VERSION } from './package-version.js'
 import type {
   DaemonInfo,
@@ -87,8 +88,10 @@ export class PartyLevel<KDefault = string, VDefault = string> extends SocketLeve
    * that are connected finish what they wait for; their next operation starts a daemon again.
    *
    * @throws PartyError when the daemon cannot be reached, or does not end within a minute.
+   * @throws TypeError when the location is none.
    */
   static async stop(location: string): Promise<void> {
+    assertLocation(location)
     await stopDaemon(location, PACKAGE_VERSION)
   }
 
@@ -152,11 +155,11 @@ export class PartyLevel<KDefault = string, VDefault = string> extends SocketLeve
     options: GetManyOptions<K, V>
   ): Promise<(V | undefined)[]>
   override getMany<K, V>(keys: K[], options?: GetManyOptions<K, V>): Promise<(V | undefined)[]> {
-    if (options !== undefined || !isPlainKeys(keys) || !this.#isPlain) {
-      return super.getMany(keys, options as GetManyOptions<K, V>)
-    }
     try {
-      return this._getMany(keys, TEXT) as Promise<(V | undefined)[]>
+      if (options === undefined && this.#isPlain && isPlainKeys(keys)) {
+        return this._getMany(keys, TEXT) as Promise<(V | undefined)[]>
+      }
+      return super.getMany(keys, options as GetManyOptions<K, V>)
     } catch (error) {
       return Promise.reject(error)
     }
@@ -190,11 +193,13 @@ export class PartyLevel<KDefault = string, VDefault = string> extends SocketLeve
   override batch(): ChainedBatch<this, KDefault, VDefault>
   override batch(...given: [operations?: unknown, options?: unknown]): unknown {
     const [operations, options] = given
-    const isPlain = options === undefined && isPlainBatch(operations)
     // As it was given: abstract-level looks at how many arguments there are.
-    if (!isPlain || !this.#isPlain || this.#isObserved) return super.batch(...(given as []))
+    const isOrdinary = given.length === 0 || options !== undefined || !this.#isPlain
+    if (isOrdinary || this.#isObserved) return super.batch(...(given as []))
     try {
-      return this._batch(operations, TEXT)
+      return isPlainBatch(operations)
+        ? this._batch(operations, TEXT)
+        : super.batch(...(given as []))
     } catch (error) {
       return Promise.reject(error)
     }

@@ -166,7 +166,7 @@ export function useLease(snapshot: unknown, requests: Requests): SnapshotLease |
 
 /** @throws TypeError when it is not a snapshot of that database. */
 export function findLease(snapshot: unknown, requests: Requests): SnapshotLease | undefined {
-  if (snapshot === undefined) return undefined
+  if (snapshot === undefined || snapshot === null) return undefined
   if (!(snapshot instanceof PartySnapshot) || snapshot.lease.requests !== requests) {
     throw new TypeError("The option 'snapshot' must be a snapshot of this database")
   }

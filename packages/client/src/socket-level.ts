@@ -34,7 +34,7 @@ import {
   writeRead,
   writeReads
 } from './operation-frames.js'
-import { resolveOptions } from './options.js'
+import { assertLocation, resolveOptions } from './options.js'
 import { PartySublevel } from './party-sublevel.js'
 import type { Decoder } from './request.js'
 import type { Requests } from './requests.js'
@@ -61,9 +61,7 @@ export class SocketLevel<KDefault, VDefault> extends AbstractLevel<Bytes, KDefau
     options: DatabaseOptions<KDefault, VDefault>,
     additionalMethods: Readonly<Record<string, true>>
   ) {
-    if (typeof location !== 'string' || location === '') {
-      throw new TypeError("The first argument 'location' must be a non-empty string")
-    }
+    assertLocation(location)
     const { retry, retryTimeoutMs } = resolveOptions(options)
     super(
       {

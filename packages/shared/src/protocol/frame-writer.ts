@@ -17,9 +17,25 @@ const COUNTED_LENGTH = 4096
 export type Bytes = string | Uint8Array
 
 /**
+ * What an encoding may give besides: any view counts for its bytes, also one of another realm.
+ * @throws TypeError for everything else.
+ */
+function viewBytes(value: unknown): Uint8Array {
+  if (ArrayBuffer.isView(value)) {
+    return new Uint8Array(value.buffer, value.byteOffset, value.byteLength)
+  }
+  throw new TypeError(`An encoding gave ${describe(value)} in the place of a string or bytes`)
+}
+
+function describe(value: unknown): string {
+  return value === null || value === undefined ? String(value) : `a value of type ${typeof value}`
+}
+
+/**
  * Encodes frames one after another into 64 KiB chunks. The bytes of a finished frame never move
  * and are never written again, so they can wait, be sent and be re-sent without a copy.
- * @throws PartyError `PARTYD_TOO_LARGE` from any method, when the frame outgrows the largest allowed.
+ * @throws PartyError `PARTYD_TOO_LARGE` from any method, when the frame outgrows the largest allowed;
+ * TypeError for what is neither a string nor bytes.
  */
 export class FrameWriter {
   /** The chunk that holds the frame being written or just ended. */
@@ -73,9 +89,10 @@ export class FrameWriter {
       this.position += this.chunk.write(value, this.position, 'utf8')
       return
     }
-    this.#reserve(value.byteLength)
-    this.chunk.set(value, this.position)
-    this.position += value.byteLength
+    const bytes = value instanceof Uint8Array ? value : viewBytes(value)
+    this.#reserve(bytes.byteLength)
+    this.chunk.set(bytes, this.position)
+    this.position += bytes.byteLength
   }
 
   /** @param following bytes of the frame that its owner sends right behind it instead of copying them here. */
