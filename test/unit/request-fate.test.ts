@@ -51,7 +51,7 @@ describe('a request whose link is lost', () => {
       pid: 42,
       cause: CAUSE
     })
-    expect(request.iterator).toMatchObject({ troubledAt: AT, deaths: 1 })
+    expect(request.tie).toMatchObject({ troubledAt: AT, deaths: 1 })
   })
 
   it('fails again if it had failed for want of an answer', () => {
@@ -81,7 +81,7 @@ describe('a request that daemons keep dying of', () => {
   it('fails so on its link, too', () => {
     const request = Object.assign(createOnLink(KIND.iteratorNext), { deaths, troubledAt: 1 })
     expect(lose(request)).toMatchObject({ code: 'PARTYD_DAEMON_LOST' })
-    expect(request.iterator).toMatchObject({ deaths: LIMITS.deathsMax, troubledAt: 1 })
+    expect(request.tie).toMatchObject({ deaths: LIMITS.deathsMax, troubledAt: 1 })
   })
 })
 

@@ -14,7 +14,7 @@ import { abortable } from './abortable.js'
 import { decodeDone, type Value } from './answers.js'
 import { EntryChunk, type EntryFormat } from './entry-chunk.js'
 import { pickRange, type Range, rangeFrom, writeRange } from './range.js'
-import type { Decoder, IteratorLink } from './request.js'
+import type { Decoder, LinkTie } from './request.js'
 import type { Requests } from './requests.js'
 import { findLease, type SnapshotLease } from './snapshot.js'
 
@@ -48,7 +48,7 @@ export class PartyIterator extends AbstractIterator<Database, unknown, unknown> 
   #status: 'open' | 'ended' = 'open'
   /** What the daemon calls it; 0 while it is not open there. */
   #id = 0
-  #link: IteratorLink = { opener: KIND.iteratorOpen, number: 0, troubledAt: 0, deaths: 0 }
+  #link: LinkTie = { opener: KIND.iteratorOpen, number: 0, troubledAt: 0, deaths: 0 }
   /** Where to open it: the range, narrowed to what is still to be read. */
   #rest: Range
   #chunk: EntryChunk | undefined

@@ -23,10 +23,10 @@ export type Fate = 'again' | 'forgotten' | Error
 export function countLoss(request: Request, { at }: Loss): void {
   request.troubledAt ||= at
   request.deaths++
-  const { iterator } = request
-  if (iterator === undefined) return
-  iterator.troubledAt = request.troubledAt
-  iterator.deaths = request.deaths
+  const { tie } = request
+  if (tie === undefined) return
+  tie.troubledAt = request.troubledAt
+  tie.deaths = request.deaths
 }
 
 /** The loss has been counted. */
@@ -38,7 +38,7 @@ export function fateOf(request: Request, { link, cause, at, retry }: Loss): Fate
     return daemonLost(request, deaths, link, cause)
   }
   // Whoever reads from it opens it again, or tells that it is lost.
-  if (request.iterator !== undefined) return connectionLost(kind, link, cause)
+  if (request.tie !== undefined) return connectionLost(kind, link, cause)
   if (kind === KIND.ping || kind === KIND.skip) return 'forgotten'
   // It has been rejected. What its write took of the window is free again.
   if (request.isExpired) return connectionLost(kind)

@@ -13,7 +13,7 @@ export type Decoder<T> = (reader: FrameReader, parts: AnswerParts) => T | typeof
 export const MORE: unique symbol = Symbol('more')
 
 /** The link an iterator, a snapshot or a watch lives on: its frames make no sense on another one. */
-export interface IteratorLink {
+export interface LinkTie {
   /** The kind of frame that ties it to the link it is sent on. */
   readonly opener: number
   /** Number of the link, 0 before it was opened on one. */
@@ -36,7 +36,7 @@ export class Request<T = unknown> implements AnswerParts {
   readonly resolve: (value: T) => void
   readonly reject: (error: Error) => void
   /** Undefined for everything but iterators, watches and what is read from a snapshot. */
-  readonly iterator: IteratorLink | undefined
+  readonly tie: LinkTie | undefined
   /** Assigned whenever the frame is put on a socket; 0 while it waits, and where there is no answer. */
   id = 0
   /** Tells which of two was sent first. */
@@ -61,7 +61,7 @@ export class Request<T = unknown> implements AnswerParts {
     decode: Decoder<T>,
     resolve: (value: T) => void,
     reject: (error: Error) => void,
-    iterator: IteratorLink | undefined
+    tie: LinkTie | undefined
   ) {
     this.kind = kind
     this.chunk = chunk
@@ -70,11 +70,11 @@ export class Request<T = unknown> implements AnswerParts {
     this.decode = decode
     this.resolve = resolve
     this.reject = reject
-    this.iterator = iterator
-    this.isAwaited = iterator === undefined
-    if (iterator === undefined) return
-    this.troubledAt = iterator.troubledAt
-    this.deaths = iterator.deaths
+    this.tie = tie
+    this.isAwaited = tie === undefined
+    if (tie === undefined) return
+    this.troubledAt = tie.troubledAt
+    this.deaths = tie.deaths
   }
 
   get bytes(): number {

@@ -18,7 +18,7 @@ import {
 import { decodeDone, decodeError } from './answers.js'
 import { featureMissing, featureOf } from './features.js'
 import { connectionLost, notOpen, operationName, tooManyPending } from './operation-errors.js'
-import { type Decoder, type IteratorLink, MORE, Request } from './request.js'
+import { type Decoder, type LinkTie, MORE, Request } from './request.js'
 import { countLoss, fateOf, type Loss } from './request-fate.js'
 import { RequestQueue } from './request-queue.js'
 import { SentRequests } from './sent-requests.js'
@@ -97,18 +97,18 @@ export class Requests {
   }
 
   /** The same for what lives on a link: fails when that is lost, and by itself keeps nothing alive. */
-  requestOnLink<T>(decode: Decoder<T>, link: IteratorLink): Promise<T> {
-    return new Promise((resolve, reject) => this.#submit(decode, resolve, reject, link))
+  requestOnLink<T>(decode: Decoder<T>, tie: LinkTie): Promise<T> {
+    return new Promise((resolve, reject) => this.#submit(decode, resolve, reject, tie))
   }
 
   /** Sends the frame just begun, which has no answer; dropped if the link that it is for is gone. */
-  post(link: IteratorLink): void {
+  post(tie: LinkTie): void {
     if (this.#status !== 'sending' && this.#unsent.isEmpty) return
-    this.#submit(ignore, ignore, ignore, link)
+    this.#submit(ignore, ignore, ignore, tie)
   }
 
   /** Whether what was tied to that link has ended with it. */
-  isLost({ number }: IteratorLink): boolean {
+  isLost({ number }: LinkTie): boolean {
     return number !== 0 && (number !== this.#linkNumber || this.#status !== 'sending')
   }
 
@@ -117,7 +117,7 @@ export class Requests {
     this.#channel?.flush()
   }
 
-  /** A number for an iterator or a snapshot: none is used twice. */
+  /** A number for an iterator or a snapshot. After 2^32 of them the first ones come again. */
   createResourceId(): number {
     const id = this.#nextResourceId
     this.#nextResourceId = id === 0xffff_ffff ? 1 : id + 1
@@ -148,13 +148,13 @@ export class Requests {
     decode: Decoder<T>,
     resolve: (value: T) => void,
     reject: (error: Error) => void,
-    link: IteratorLink | undefined
+    tie: LinkTie | undefined
   ): void {
     const writer = this.#writer
     writer.end()
     const { chunk, start, position } = writer
     const kind = chunk[start + 8] as number
-    const request = new Request(kind, chunk, start, position, decode, resolve, reject, link)
+    const request = new Request(kind, chunk, start, position, decode, resolve, reject, tie)
     if (this.#unsent.isEmpty && this.#maySend(request as Request)) this.#send(request as Request)
     else this.#wait(request as Request)
   }
@@ -168,7 +168,7 @@ export class Requests {
 
   #send(request: Request): void {
     if (this.#features !== FEATURES && !this.#isUnderstood(request)) return
-    if (request.iterator !== undefined && !this.#joinLink(request)) return
+    if (request.tie !== undefined && !this.#joinLink(request)) return
     const { chunk, start, end } = request
     if (isWrite(request.kind)) this.#number(request)
     if (hasAnswer(request.kind)) {
@@ -218,9 +218,9 @@ export class Requests {
 
   /** Ties what is being opened to this link; false for what was opened on another. */
   #joinLink(request: Request): boolean {
-    const link = request.iterator as IteratorLink
-    if (request.kind === link.opener) link.number = this.#linkNumber
-    if (link.number === this.#linkNumber) return true
+    const tie = request.tie as LinkTie
+    if (request.kind === tie.opener) tie.number = this.#linkNumber
+    if (tie.number === this.#linkNumber) return true
     this.#fail(request, connectionLost(request.kind))
     return false
   }

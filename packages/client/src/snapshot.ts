@@ -4,14 +4,14 @@
 import { KIND, type LevelError, PartyError } from '@partyd/shared'
 import { type AbstractLevel, type AbstractResource, AbstractSnapshot } from 'abstract-level'
 import { decodeDone } from './answers.js'
-import type { Decoder, IteratorLink } from './request.js'
+import type { Decoder, LinkTie } from './request.js'
 import type { Requests } from './requests.js'
 
 /** What a database knows of a snapshot of its own. */
 export class SnapshotLease {
   /** What the daemon calls it. */
   readonly number: number
-  readonly link: IteratorLink = {
+  readonly link: LinkTie = {
     opener: KIND.snapshotOpen,
     number: 0,
     troubledAt: 0,

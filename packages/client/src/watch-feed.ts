@@ -5,7 +5,7 @@ import { type FrameReader, KIND } from '@partyd/shared'
 import { decodeDone } from './answers.js'
 import { ChangeBuffer, type RawChange } from './change-buffer.js'
 import { type Range, writeRange } from './range.js'
-import type { IteratorLink } from './request.js'
+import type { LinkTie } from './request.js'
 import type { Requests } from './requests.js'
 import type { ChangeSink } from './watches.js'
 
@@ -25,7 +25,7 @@ export class WatchFeed implements ChangeSink {
   #status: 'idle' | 'asked' | 'live' | 'lost' | 'closed' = 'idle'
   #requests: Requests | undefined
   #id = 0
-  readonly #link: IteratorLink = {
+  readonly #link: LinkTie = {
     opener: KIND.watchOpen,
     number: 0,
     troubledAt: 0,

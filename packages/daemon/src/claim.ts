@@ -1,8 +1,6 @@
 // Claiming a location: opening LevelDB, whose lock is the only authority, and waiting for a holder
 // that may be about to let go.
 
-import { existsSync } from 'node:fs'
-import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import {
   type DaemonMode,
@@ -11,6 +9,7 @@ import {
   findHold,
   findLockHolder,
   type Hold,
+  hasDatabase,
   isDaemonProcess,
   isWork,
   keepsFrom,
@@ -48,8 +47,7 @@ export interface Claim {
  */
 export async function claim(options: ClaimOptions): Promise<Claim> {
   const { location } = options
-  // CURRENT names LevelDB's manifest: without it there is no database.
-  const created = !existsSync(join(location, 'CURRENT'))
+  const created = !hasDatabase(location)
   const database = await openWhenFree(options)
   const foreignKey = await database.findForeignHiddenKey()
   if (foreignKey !== undefined) {

@@ -24,6 +24,11 @@ export function currentPlatform(): Platform {
   }
 }
 
+/** Whether there is a database in a directory: CURRENT names LevelDB's manifest, and is made last. */
+export function hasDatabase(directory: string): boolean {
+  return existsSync(join(directory, 'CURRENT'))
+}
+
 /**
  * The one spelling of a location: absolute, without links. Makes the directory, with mode 0700, if it may.
  * @throws PartyError `PARTYD_PERMISSION` or LevelError, with path and pid, when it cannot be had.
@@ -34,7 +39,7 @@ export function resolveLocation(directory: string, createIfMissing: boolean): st
     if (createIfMissing) makeDirectory(path)
     const real = realpathSync.native(path)
     if (!statSync(real).isDirectory()) throw notUsable(path, 'it is not a directory')
-    if (!createIfMissing && !existsSync(join(real, 'CURRENT'))) throw missing(path)
+    if (!createIfMissing && !hasDatabase(real)) throw missing(path)
     return real
   } catch (error) {
     if (error instanceof LevelError) throw error

@@ -1,8 +1,6 @@
 // How a client gets a daemon: RESOLVE, DIAL, HELLO, ELECT, WAIT, as one loop. Stateless between calls,
 // so that the next connect finds the world as it is then. election.ts starts a daemon if none is there.
 
-import { existsSync } from 'node:fs'
-import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import {
   type DaemonMode,
@@ -15,6 +13,7 @@ import {
   findHold,
   findLockHolder,
   type Hello,
+  hasDatabase,
   LevelError,
   PartyError,
   readExitRecord,
@@ -93,7 +92,7 @@ export class ConnectAttempt {
     const { directory, options } = this.#request
     const { createIfMissing, errorIfExists } = options.database
     this.#location = resolveLocation(directory, createIfMissing !== false)
-    if (errorIfExists && existsSync(join(this.#location, 'CURRENT'))) throw this.#existsError()
+    if (errorIfExists && hasDatabase(this.#location)) throw this.#existsError()
   }
 
   async #connect(): Promise<Link> {

@@ -1,15 +1,16 @@
 // A database that has lost its file CURRENT, which names the manifest: LevelDB takes it for none, makes
 // a new one in its place, and deletes the tables that are there.
 
-import { existsSync, readdirSync, statSync } from 'node:fs'
+import { readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
+import { hasDatabase } from '@partyd/shared'
 
 /** While a database is made there are neither yet: what has them has had CURRENT, too. */
 const TABLE = /^\d+\.(ldb|sst)$/
 const LOG = /^\d+\.log$/
 
 export function hasLostCurrent(location: string): boolean {
-  if (existsSync(join(location, 'CURRENT'))) return false
+  if (hasDatabase(location)) return false
   return namesIn(location).some((name) => TABLE.test(name) || isFilledLog(location, name))
 }
 

@@ -1,7 +1,6 @@
 // The database or the sublevel that a data command works on.
 
-import { existsSync } from 'node:fs'
-import { join } from 'node:path'
+import { hasDatabase } from '@partyd/shared'
 import type { CommandInput } from '../command.js'
 import { describeFailure, UsageError } from '../failure.js'
 import { type ClientDatabase, type OpenOptions, withDatabase } from '../open-database.js'
@@ -54,10 +53,7 @@ export function openScope(database: ClientDatabase, sublevels: readonly string[]
 
 /** A daemon has refused to make one, and there is none: options that do not fit have the same code. */
 function isMissing(error: unknown, directory: string): boolean {
-  return (
-    describeFailure(error).code === 'LEVEL_INVALID_ARGUMENT' &&
-    !existsSync(join(directory, 'CURRENT'))
-  )
+  return describeFailure(error).code === 'LEVEL_INVALID_ARGUMENT' && !hasDatabase(directory)
 }
 
 function missing(directory: string): UsageError {

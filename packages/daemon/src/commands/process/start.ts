@@ -1,10 +1,9 @@
 // `partyd start` and `partyd restart`: a daemon in the background that stays until it is stopped.
 
-import { existsSync } from 'node:fs'
-import { join } from 'node:path'
 import {
   type DaemonArguments,
   type DatabaseOptions,
+  hasDatabase,
   KIND,
   releaseHold,
   stopDaemon,
@@ -67,7 +66,7 @@ export const restartCommand: Command = {
 
 /** What is to be started again must have been there. */
 function assertDatabase(directory: string): void {
-  if (existsSync(join(directory, 'CURRENT'))) return
+  if (hasDatabase(directory)) return
   const hint = 'Check the path. `partyd start` makes a database where there is none.'
   throw new UsageError(`there is no database at ${directory}`, hint)
 }
