@@ -214,15 +214,13 @@ describe('partyd doctor', () => {
     expect(findings).toMatchObject([
       { code: 'lost-current', next: expect.stringContaining('partyd repair') }
     ])
-    const opened = new PartyLevel(location).open()
+    const opened = clients.open(location).open()
     await expect(opened).rejects.toMatchObject({ cause: { code: 'LEVEL_CORRUPTION' } })
     expect(readdirSync(location)).toEqual(expect.arrayContaining(files))
     // The start that has failed is a finding as well.
     expect((await doctor(location)).codes).toContain('failed-starts')
     await PartyLevel.repair(location)
-    const db = new PartyLevel(location, { idleTimeoutMs: 0 })
-    expect(await db.keys().all()).not.toEqual([])
-    await db.close()
+    expect(await clients.open(location).keys().all()).not.toEqual([])
   })
 
   it('tells why the last daemon ended, and why clients start none', async () => {

@@ -48,7 +48,7 @@ export class PartyIterator extends AbstractIterator<Database, unknown, unknown> 
   #status: 'open' | 'ended' = 'open'
   /** What the daemon calls it; 0 while it is not open there. */
   #id = 0
-  #link: LinkTie = { opener: KIND.iteratorOpen, number: 0, troubledAt: 0, deaths: 0 }
+  #tie: LinkTie = { opener: KIND.iteratorOpen, number: 0, troubledAt: 0, deaths: 0 }
   /** Where to open it: the range, narrowed to what is still to be read. */
   #rest: Range
   #chunk: EntryChunk | undefined
@@ -63,7 +63,7 @@ export class PartyIterator extends AbstractIterator<Database, unknown, unknown> 
     this.#requests = requests
     this.#snapshot = findLease(options.snapshot, requests)
     this.#isReopenable = retry || this.#snapshot !== undefined
-    if (this.#snapshot !== undefined) this.#link = this.#snapshot.link
+    if (this.#snapshot !== undefined) this.#tie = this.#snapshot.tie
     this.#signal = options.signal
     this.#range = pickRange(options as Range)
     this.#rest = this.#range
@@ -193,8 +193,8 @@ export class PartyIterator extends AbstractIterator<Database, unknown, unknown> 
 
   /** Only progress lets it have another full measure of time and deaths; or that it has failed. */
   #forgetTrouble(): void {
-    this.#link.troubledAt = 0
-    this.#link.deaths = 0
+    this.#tie.troubledAt = 0
+    this.#tie.deaths = 0
   }
 
   /** The last entry delivered is where a later opening goes on. */
@@ -229,7 +229,7 @@ export class PartyIterator extends AbstractIterator<Database, unknown, unknown> 
     frame.uint32(this.#id)
     frame.uint32(bytes)
     frame.uint32(countMax)
-    return this.#requests.requestOnLink(this.#decodeChunk, this.#link)
+    return this.#requests.requestOnLink(this.#decodeChunk, this.#tie)
   }
 
   readonly #decodeChunk: Decoder<EntryChunk> = (reader) => new EntryChunk(reader, this.#format)
@@ -238,7 +238,7 @@ export class PartyIterator extends AbstractIterator<Database, unknown, unknown> 
   #open<T>(decode: Decoder<T>, bytes: number, count: number): Promise<T> {
     this.#snapshot?.assertHeld()
     this.#id = this.#requests.createResourceId()
-    if (this.#snapshot === undefined) this.#link = { ...this.#link, number: 0 }
+    if (this.#snapshot === undefined) this.#tie = { ...this.#tie, number: 0 }
     const frame = this.#requests.begin(KIND.iteratorOpen)
     frame.uint32(this.#id)
     frame.uint8(this.#flags)
@@ -247,7 +247,7 @@ export class PartyIterator extends AbstractIterator<Database, unknown, unknown> 
     writeRange(frame, this.#rest)
     frame.uint32(bytes)
     frame.uint32(count)
-    return this.#requests.requestOnLink(decode, this.#link)
+    return this.#requests.requestOnLink(decode, this.#tie)
   }
 
   #openAhead(): void {
@@ -268,14 +268,14 @@ export class PartyIterator extends AbstractIterator<Database, unknown, unknown> 
     const frame = this.#requests.begin(KIND.iteratorSeek)
     frame.uint32(this.#id)
     frame.tail(target)
-    this.#requests.post(this.#link)
+    this.#requests.post(this.#tie)
   }
 
   #closeOnDaemon(): void {
     if (this.#id === 0) return
     const frame = this.#requests.begin(KIND.iteratorClose)
     frame.uint32(this.#id)
-    this.#requests.post(this.#link)
+    this.#requests.post(this.#tie)
     this.#id = 0
   }
 }

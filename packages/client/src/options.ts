@@ -89,27 +89,28 @@ export function resolveOptions(options: object): ResolvedOptions {
     // The daemon's command line takes a whole number.
     idleTimeoutMs: Math.ceil(milliseconds(given, 'idleTimeoutMs', TIMES.idle)),
     allowNetworkFs: boolean(given, 'allowNetworkFs', false),
-    logLevel: logLevel(given['logLevel'] ?? undefined),
+    logLevel: logLevel(given['logLevel']),
     slowOperationsMs:
       given['slowOperationsMs'] === undefined
         ? undefined
         : Math.ceil(milliseconds(given, 'slowOperationsMs', 0)),
-    signal: signal(given['signal'] ?? undefined),
+    signal: signal(given['signal']),
     spawn: spawn(given['spawn'] ?? {}),
     database: databaseOptions(given)
   }
 }
 
 function logLevel(option: unknown): string | undefined {
-  const isLevel = option === undefined || (LOG_LEVELS as readonly unknown[]).includes(option)
-  if (isLevel) return option as string | undefined
+  if (option === undefined || option === null) return undefined
+  if ((LOG_LEVELS as readonly unknown[]).includes(option)) return option as string
   throw new TypeError(`The option 'logLevel' must be one of ${LOG_LEVELS.join(', ')}`)
 }
 
 function signal(option: unknown): AbortSignal | undefined {
+  if (option === undefined || option === null) return undefined
   // By its shape: a polyfill's is none of this realm's.
-  const isSignal = typeof (option as AbortSignal | undefined)?.addEventListener === 'function'
-  if (option === undefined || isSignal) return option as AbortSignal | undefined
+  const signal = option as AbortSignal
+  if (typeof signal.addEventListener === 'function') return signal
   throw new TypeError("The option 'signal' must be an AbortSignal")
 }
 

@@ -11,7 +11,7 @@ import type { Requests } from './requests.js'
 export class SnapshotLease {
   /** What the daemon calls it. */
   readonly number: number
-  readonly link: LinkTie = {
+  readonly tie: LinkTie = {
     opener: KIND.snapshotOpen,
     number: 0,
     troubledAt: 0,
@@ -35,7 +35,7 @@ export class SnapshotLease {
     const frame = this.requests.begin(KIND.snapshotOpen)
     frame.uint32(this.number)
     try {
-      await this.#await(this.requests.requestOnLink(decodeDone, this.link))
+      await this.#await(this.requests.requestOnLink(decodeDone, this.tie))
     } catch (error) {
       this.#failure = error as Error
     }
@@ -44,12 +44,12 @@ export class SnapshotLease {
   /** @throws PartyError `PARTYD_SNAPSHOT_LOST`, or why there is none. */
   assertHeld(): void {
     if (this.#failure !== undefined) throw this.explain(this.#failure)
-    if (this.requests.isLost(this.link)) throw snapshotLost(undefined, undefined)
+    if (this.requests.isLost(this.tie)) throw snapshotLost(undefined, undefined)
   }
 
   /** Sends the read just begun, which makes sense only where the snapshot is. */
   async read<T>(decode: Decoder<T>): Promise<T> {
-    return this.settle(this.#await(this.requests.requestOnLink(decode, this.link)))
+    return this.settle(this.#await(this.requests.requestOnLink(decode, this.tie)))
   }
 
   /** An operation that reads from the snapshot, with the errors of one. */
@@ -76,7 +76,7 @@ export class SnapshotLease {
   release(): void {
     const frame = this.requests.begin(KIND.snapshotClose)
     frame.uint32(this.number)
-    this.requests.post(this.link)
+    this.requests.post(this.tie)
   }
 
   async #await<T>(operation: Promise<T>): Promise<T> {

@@ -25,7 +25,7 @@ export class WatchFeed implements ChangeSink {
   #status: 'idle' | 'asked' | 'live' | 'lost' | 'closed' = 'idle'
   #requests: Requests | undefined
   #id = 0
-  readonly #link: LinkTie = {
+  readonly #tie: LinkTie = {
     opener: KIND.watchOpen,
     number: 0,
     troubledAt: 0,
@@ -95,7 +95,7 @@ export class WatchFeed implements ChangeSink {
 
   /** Still in the turn of the answer: changes may be right behind it. */
   #onAnswered(requests: Requests): void {
-    this.#link.number = requests.linkNumber
+    this.#tie.number = requests.linkNumber
     if (this.#status === 'closed') return this.#closeOnDaemon()
     this.#status = 'live'
     requests.watches.add(this.#id, this)
@@ -107,6 +107,6 @@ export class WatchFeed implements ChangeSink {
     requests.watches.delete(this.#id)
     const frame = requests.begin(KIND.watchClose)
     frame.uint32(this.#id)
-    requests.post(this.#link)
+    requests.post(this.#tie)
   }
 }

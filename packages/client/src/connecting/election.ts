@@ -13,7 +13,7 @@ import type { ResolvedOptions } from '../options.js'
 import type { Deadline } from './deadline.js'
 import { type LaunchResult, launchDaemon } from './launcher.js'
 import { acquireSpawnLock } from './spawn-lock.js'
-import { findStartPause, recordCrash, recordFailure, recordLocked } from './start-record.js'
+import { findStartPause, recordCrash, recordFailure } from './start-record.js'
 
 /** What the connect attempt that needs a daemon provides. */
 export interface ElectionOwner {
@@ -125,11 +125,7 @@ export class Election {
         if (deadline.isReached) throw result.error
         return
       case 'failed':
-        if ((result.error as LevelError).code === 'LEVEL_LOCKED') {
-          recordLocked(location, result.error)
-        } else if (isLocationsFault(result.error)) {
-          recordFailure(location, result.error)
-        }
+        if (isLocationsFault(result.error)) recordFailure(location, result.error)
         throw result.error
       case 'crashed':
         return this.#waitAfterCrash(result)
@@ -156,7 +152,7 @@ export function isHeld(location: string): boolean {
 }
 
 /** Whether a daemon started with other options would fail for the same reason. */
-function isLocationsFault(error: Error): boolean {
+function isLocationsFault(error: Error): error is LevelError {
   const { code } = error as LevelError
   return code === 'LEVEL_LOCKED' || code === 'LEVEL_CORRUPTION' || code === 'LEVEL_IO_ERROR'
 }

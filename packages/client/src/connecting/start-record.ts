@@ -5,6 +5,7 @@ import { readFileSync, renameSync, writeFileSync } from 'node:fs'
 import {
   findLockHolder,
   fromWireError,
+  type LevelError,
   LIMITS,
   locationFiles,
   TIMES,
@@ -41,17 +42,14 @@ export function recordCrash(location: string, error: Error): void {
   writeRecord(location, { schema: 1, crashes, pauseUntil, error: toWireError(error) })
 }
 
-/** Another program holds the lock, and will for longer than it takes to ask again. */
-export function recordLocked(location: string, error: Error): void {
+/**
+ * A daemon has said that it cannot open the database. Where another program holds the lock, it will
+ * for longer than it takes to ask again; for the rest nobody need wait, but `doctor` wants to know.
+ */
+export function recordFailure(location: string, error: LevelError): void {
   const crashes = readRecord(location)?.crashes ?? []
-  const pauseUntil = Date.now() + TIMES.lockedPause
+  const pauseUntil = error.code === 'LEVEL_LOCKED' ? Date.now() + TIMES.lockedPause : 0
   writeRecord(location, { schema: 1, crashes, pauseUntil, error: toWireError(error) })
-}
-
-/** The database cannot be opened, and nothing is gained by waiting: only a doctor wants to know. */
-export function recordFailure(location: string, error: Error): void {
-  const crashes = readRecord(location)?.crashes ?? []
-  writeRecord(location, { schema: 1, crashes, pauseUntil: 0, error: toWireError(error) })
 }
 
 function readRecord(location: string): StartRecord | undefined {
