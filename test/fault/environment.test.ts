@@ -144,6 +144,19 @@ describe('the socket', () => {
     expectWithin(Date.now() - startedAt, 8_000)
     expect(findDaemons(location)).toEqual([])
   })
+
+  it('is not waited for below what is no directory', async () => {
+    const location = join(locations.create(), 'x'.repeat(120))
+    const { stdout } = await clients.run(
+      `const db = new PartyLevel(location)
+       const { cause } = await db.put('a', '1').catch((error) => error)
+       console.log(cause.code, cause.message)`,
+      { args: [location], env: { XDG_RUNTIME_DIR: '/dev/null' } }
+    )
+    expect(stdout).toContain('/dev/null/partyd')
+    // Nobody was there to be silent.
+    expect(stdout).not.toContain('PARTYD_UNRESPONSIVE')
+  })
 })
 
 describe('the files of a location', () => {

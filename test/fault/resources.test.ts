@@ -1,14 +1,16 @@
 // What the machine runs out of, or damages: descriptors, blocks of a file. One client's misfortune
 // is not another's, and the daemon stays.
 
+import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { type Duplex, pipeline } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { PartyLevel } from '@partyd/client'
 import { TIMES } from '@partyd/shared'
+import { ClassicLevel } from 'classic-level'
 import { ManyLevelGuest } from 'many-level'
 import { describe, expect, it } from 'vitest'
 import { corruptBlock } from '../harness/corruption.js'
@@ -45,6 +47,57 @@ describe('a daemon with few descriptors', () => {
     await PartyLevel.stop(location)
     expect((await daemon.ended).code).toBe(0)
   })
+})
+
+describe('a client without descriptors', () => {
+  it('fails what waits for a daemon that it cannot start, and lives', async () => {
+    const location = locations.create()
+    const leave = join(locations.create(), 'leave')
+    const client = clients.start(
+      `import { closeSync, existsSync, openSync } from 'node:fs'
+       import { setTimeout as sleep } from 'node:timers/promises'
+       const db = new PartyLevel(location, { retryTimeoutMs: 6_000 })
+       await db.put('a', '1')
+       const { pid } = await db.info()
+       console.log('ready')
+       while (!existsSync(process.argv[2])) await sleep(20)
+       const files = []
+       try {
+         for (;;) files.push(openSync('/dev/null'))
+       } catch {}
+       // Enough to look for the program, too few for its pipes.
+       for (const file of files.splice(-3)) closeSync(file)
+       process.kill(pid, 'SIGKILL')
+       console.log(await db.put('b', '2').then(() => 'put', ({ message }) => message))
+       await db.close()`,
+      { args: [location, leave] }
+    )
+    await client.printed('ready')
+    execFileSync('prlimit', ['--pid', String(client.child.pid), '--nofile=64'])
+    writeFileSync(leave, '')
+    const { code, stdout, stderr } = await client.finished
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+    expect(stdout).toMatch(/^ready\n.* could not be started: spawn \S+ EMFILE.*\n$/)
+  })
+})
+
+describe('a database with a table that has been cut off', () => {
+  it.each(['get', 'getMany', 'has', 'hasMany'] as const)(
+    'fails %s with LevelDB’s code',
+    async (name) => {
+      const location = locations.create()
+      const seed = new ClassicLevel(location)
+      await seed.put('a', '1')
+      await seed.compactRange('a', 'b')
+      await seed.close()
+      const tables = readdirSync(location).filter((file) => file.endsWith('.ldb'))
+      expect(tables).toHaveLength(1)
+      truncateSync(join(location, tables[0] as string), 10)
+      const db = clients.open(location)
+      const read = name.endsWith('Many') ? db[name as 'getMany'](['a']) : db[name as 'get']('a')
+      await expect(read).rejects.toMatchObject({ code: 'LEVEL_IO_ERROR', operation: name })
+    }
+  )
 })
 
 describe('a database with one corrupt block', () => {

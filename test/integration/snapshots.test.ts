@@ -247,6 +247,14 @@ describe.each([true, false])('a snapshot, with retry: %s,', (retry) => {
     expect(publishedPid(location)).toBe(undefined)
   })
 
+  it('is none where it is null', async () => {
+    const db = await open(locations.create(), { retry })
+    await db.put('a', '1')
+    const options = { snapshot: null as never }
+    expect(await db.get('a', options)).toBe('1')
+    expect(await db.keys(options).all()).toEqual(['a'])
+  })
+
   it('beyond the number allowed fails what uses it', async () => {
     const db = await open(locations.create(), { retry })
     await db.put('a', '1')
