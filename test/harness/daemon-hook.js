@@ -2,14 +2,15 @@
 // to their endpoint, and makes them slow, deaf or careless. The product knows nothing of it.
 
 import fs from 'node:fs'
-import { createRequire, syncBuiltinESMExports } from 'node:module'
+import { syncBuiltinESMExports } from 'node:module'
 import { Server } from 'node:net'
 import { basename, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { binding } from './leveldb-binding.js'
 
 const { appendFileSync, readFileSync, renameSync } = fs
 const config = JSON.parse(process.env['PARTYD_TEST_DAEMON_HOOK'])
-const [, entry, , location] = process.argv
+const [, , , location] = process.argv
 
 function record(ev, fields = {}) {
   // The clock of the machine, which is the same in all processes.
@@ -32,24 +33,23 @@ process.on('exit', (code) => record('exit', { code }))
 
 // The database. An interval begins when it is open and ends just before it is closed, so that two
 // intervals that overlap are a fault and not a matter of who wrote first.
-const { ClassicLevel } = createRequire(entry)('classic-level')
-const { _open: openDatabase, _close: closeDatabase } = ClassicLevel.prototype
-ClassicLevel.prototype._open = async function (options) {
+const { db_open: openDatabase, db_close: closeDatabase } = binding
+binding.db_open = async (...args) => {
   if (config.openMs !== undefined) {
     record('opening')
     await sleep(config.openMs)
   }
-  await openDatabase.call(this, options)
+  await openDatabase(...args)
   record('open')
   if (config.openedMs !== undefined) await sleep(config.openedMs)
 }
-ClassicLevel.prototype._close = async function () {
+binding.db_close = async (...args) => {
   if (config.closeMs !== undefined) {
     record('closing')
     await sleep(config.closeMs)
   }
   record('close')
-  await closeDatabase.call(this)
+  await closeDatabase(...args)
 }
 
 // What clients see of it.

@@ -3,11 +3,10 @@
 // nothing of it.
 
 import { appendFileSync, closeSync, openSync } from 'node:fs'
-import { createRequire } from 'node:module'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { binding, interceptBatches } from './leveldb-binding.js'
 
 const config = JSON.parse(process.env['PARTYD_TEST_MORTAL_DAEMON'] ?? '{}')
-const { ClassicLevel } = createRequire(process.argv[1])('classic-level')
 
 /** Only the first one that comes here dies, if there is a file to tell by. */
 function die() {
@@ -21,48 +20,43 @@ function die() {
   process.kill(process.pid, 'SIGKILL')
 }
 
-const { _chainedBatch: createBatch, _iterator: createIterator } = ClassicLevel.prototype
+interceptBatches(async (keys, write) => {
+  const isDeadly = keys.includes(config.key)
+  if (isDeadly && config.at === 'before') die()
+  if (config.writeMs !== undefined) await sleep(config.writeMs)
+  await write()
+  if (config.batches !== undefined) appendFileSync(config.batches, 'batch\n')
+  if (config.writes !== undefined) {
+    const visible = keys.filter((key) => !key.includes('partyd'))
+    appendFileSync(config.writes, visible.map((key) => `${key}\n`).join(''))
+  }
+  if (isDeadly && config.at === 'after') die()
+})
 
-ClassicLevel.prototype._chainedBatch = function () {
-  const batch = createBatch.call(this)
-  const keys = []
-  // The daemon goes past abstract-level's checks.
-  const { _put: put, _del: del, _write: write } = batch
-  batch._put = function (key, ...rest) {
-    keys.push(String(key))
-    return put.call(this, key, ...rest)
-  }
-  batch._del = function (key, ...rest) {
-    keys.push(String(key))
-    return del.call(this, key, ...rest)
-  }
-  batch._write = async function (...args) {
-    const isDeadly = keys.includes(config.key)
-    if (isDeadly && config.at === 'before') die()
-    if (config.writeMs !== undefined) await sleep(config.writeMs)
-    await write.apply(this, args)
-    if (config.batches !== undefined) appendFileSync(config.batches, 'batch\n')
-    if (config.writes !== undefined) {
-      const visible = keys.filter((key) => !key.includes('partyd'))
-      appendFileSync(config.writes, visible.map((key) => `${key}\n`).join(''))
-    }
-    if (isDeadly && config.at === 'after') die()
-  }
-  return batch
+const { db_get_sync: getSync, db_get: get, db_get_many: getMany } = binding
+
+function dieAtRead(...keys) {
+  if (config.at === 'read' && keys.some((key) => String(key) === config.key)) die()
 }
 
-for (const name of ['_get', '_getSync', '_getMany']) {
-  const read = ClassicLevel.prototype[name]
-  ClassicLevel.prototype[name] = function (key, ...rest) {
-    const keys = Array.isArray(key) ? key : [key]
-    if (config.at === 'read' && keys.some((one) => String(one) === config.key)) die()
-    return read.call(this, key, ...rest)
-  }
+binding.db_get_sync = (database, flags, key, ...rest) => {
+  dieAtRead(key)
+  return getSync(database, flags, key, ...rest)
+}
+binding.db_get = (database, flags, key, ...rest) => {
+  dieAtRead(key)
+  return get(database, flags, key, ...rest)
+}
+binding.db_get_many = (database, keys, ...rest) => {
+  dieAtRead(...keys)
+  return getMany(database, keys, ...rest)
 }
 
-ClassicLevel.prototype._iterator = function (options) {
+const { iterator_init: createIterator } = binding
+
+binding.iterator_init = (database, state, options, ...rest) => {
   if (config.at === 'scan' && String(options.gte) === config.key) die()
-  return createIterator.call(this, options)
+  return createIterator(database, state, options, ...rest)
 }
 
 if (config.clockMs !== undefined) {

@@ -2,28 +2,10 @@
 // disk. The product knows nothing of it.
 
 import { appendFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
+import { interceptBatches } from './leveldb-binding.js'
 
-const { ClassicLevel } = createRequire(process.argv[1])('classic-level')
-const { _chainedBatch: createBatch } = ClassicLevel.prototype
-
-ClassicLevel.prototype._chainedBatch = function () {
-  const batch = createBatch.call(this)
-  const keys = []
-  for (const name of ['_put', '_del']) {
-    const method = batch[name]
-    batch[name] = function (key, ...rest) {
-      keys.push(String(key))
-      return method.call(this, key, ...rest)
-    }
-  }
-  const { _write: write } = batch
-  batch._write = async function (options) {
-    await write.call(this, options)
-    const key = keys.find((key) => !key.includes('partyd'))
-    if (key !== undefined) {
-      appendFileSync(process.env['PARTYD_TEST_SYNC'], `${key} ${options?.sync === true}\n`)
-    }
-  }
-  return batch
-}
+interceptBatches(async (keys, write, sync) => {
+  await write()
+  const key = keys.find((key) => !key.includes('partyd'))
+  if (key !== undefined) appendFileSync(process.env['PARTYD_TEST_SYNC'], `${key} ${sync}\n`)
+})

@@ -57,12 +57,28 @@ describe('the packages', () => {
     )
     expect(files).toEqual(expect.arrayContaining(['LICENSE', 'README.md', 'package.json']))
     const allowed =
-      /^(LICENSE|README\.md|PROTOCOL\.md|package\.json|bin\/partyd\.cjs|lib\/.*\.c?js|dist\/.*\.(js|d\.ts))$/
+      /^(LICENSE|README\.md|PROTOCOL\.md|package\.json|bin\/partyd\.cjs|lib\/(.*\.c?js|LICENSES\.txt)|dist\/.*\.(js|d\.ts))$/
     expect(files.filter((path) => !allowed.test(path))).toEqual([])
     expect(readFileSync(join(directory, 'package', 'package.json'), 'utf8')).not.toContain(
       'workspace:'
     )
     if (name === 'client') expect(bytes).toBeLessThanOrEqual(CLIENT_BYTES_MAX)
+  })
+
+  it('tell the licences of what they took in', async () => {
+    const directory = folders.create('licences')
+    await user.run('tar', ['-xzf', user.tarballs.daemon, '-C', directory])
+    const licences = readFileSync(join(directory, 'package', 'lib', 'LICENSES.txt'), 'utf8')
+    const names = licences.match(/^[\w-]+ \d+\.\d+\.\d+$/gm)?.map((line) => line.split(' ')[0])
+    expect(names).toEqual([
+      'abstract-level',
+      'classic-level',
+      'level-supports',
+      'level-transcoder',
+      'maybe-combine-errors',
+      'module-error'
+    ])
+    expect(licences.match(/Permission is hereby granted/g)).toHaveLength(names?.length ?? 0)
   })
 
   it.each(PACKAGES)('%s passes publint', async (name) => {
