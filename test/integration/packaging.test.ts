@@ -5,6 +5,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSy
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { PartyLevel } from '@partyd/client'
+import { build } from 'esbuild'
 import { publint } from 'publint'
 import { formatMessage } from 'publint/utils'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
@@ -220,6 +221,63 @@ describe('the SDK', () => {
     const command = user.start(process.execPath, ['example/get.mjs', location])
     await command.printed((lines) => lines.some((line) => /^a= \d+$/.test(line)))
     expect(command.stderr).toBe('')
+  })
+})
+
+describe.each(['esm', 'cjs'] as const)('a program that is bundled with the SDK (%s)', (format) => {
+  const PROGRAM = `import { PartyLevel } from '@partyd/client'
+    async function run() {
+      const [, , location, entry] = process.argv
+      const db = new PartyLevel(location, { spawn: { entry } })
+      await db.put('key', 'value')
+      console.log(await db.get('key'))
+    }
+    run().catch((error) => console.log(error.cause?.code, error.cause?.message))`
+
+  /** What esbuild's users put before a bundle of modules with CommonJS in it, such as abstract-level. */
+  const js =
+    format === 'esm'
+      ? "import { createRequire as from } from 'node:module'; const require = from(import.meta.url)"
+      : ''
+
+  /** Bundles it from the user's folder to another file. */
+  async function bundle(outfile: string): Promise<string> {
+    const stdin = { contents: PROGRAM, resolveDir: user.path }
+    const banner = { js }
+    await build({
+      stdin,
+      outfile,
+      bundle: true,
+      platform: 'node',
+      format,
+      banner,
+      logLevel: 'error'
+    })
+    return outfile
+  }
+
+  const name = `bundle.${format === 'esm' ? 'mjs' : 'cjs'}`
+
+  it('starts the daemon that is installed beside it', async () => {
+    const location = locations.create()
+    const program = await bundle(join(user.path, name))
+    expect(await user.run(process.execPath, [program, location])).toBe('value\n')
+    expectInstalledDaemon(location)
+  })
+
+  it('says what it lacks where it stands alone', async () => {
+    const program = await bundle(join(folders.create('alone '), name))
+    const stdout = await user.run(process.execPath, [program, locations.create()])
+    expect(stdout).toMatch(/^PARTYD_NOT_RUNNING The package partyd.*is not installed in .*alone/)
+    expect(stdout).toContain("'spawn.entry'")
+  })
+
+  it('starts the daemon that it is told of', async () => {
+    const location = locations.create()
+    const program = await bundle(join(folders.create('alone '), name))
+    const entry = join(user.path, 'node_modules', 'partyd', 'bin', 'partyd.cjs')
+    expect(await user.run(process.execPath, [program, location, entry])).toBe('value\n')
+    expectInstalledDaemon(location)
   })
 })
 

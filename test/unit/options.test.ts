@@ -7,6 +7,7 @@ describe('the options of a client', () => {
     ['signal', 5],
     ['spawn', 'node'],
     ['spawn.execPath', { execPath: 1 }],
+    ['spawn.entry', { entry: new URL('file:///partyd.cjs') }],
     ['spawn.args', { args: '--inspect' }],
     ['spawn.args', { args: [1] }],
     ['spawn.env', { env: 'A=1' }],

@@ -2,12 +2,20 @@
 
 import { type DatabaseOptions, LOG_LEVELS, TIMES } from '@partyd/shared'
 
-/** How to start a daemon where `process.execPath` is not Node (Bun, Electron, packaged programs). */
+/**
+ * How to start a daemon where `process.execPath` is not Node (Bun, Electron, packaged programs), or its
+ * program is not to be found (bundles).
+ */
 export interface SpawnOptions {
   /** The program to run the daemon with. Default: `process.execPath`. */
   execPath?: string | undefined
   /** Arguments for that program, before the daemon's own. Default: none. */
   args?: readonly string[] | undefined
+  /**
+   * Path of the daemon's program, `bin/partyd.cjs` of the package `partyd`. Default: found as that
+   * package is installed for this one, or for the bundle that has taken this one in.
+   */
+  entry?: string | undefined
   /** Variables added to the daemon's environment. */
   env?: Readonly<Record<string, string>> | undefined
   /**
@@ -118,9 +126,11 @@ function spawn(option: unknown): SpawnOptions {
   if (typeof option !== 'object' || option === null) {
     throw new TypeError("The option 'spawn' must be an object")
   }
-  const { execPath, args, env } = option as SpawnOptions
-  if (execPath !== undefined && typeof execPath !== 'string') {
-    throw new TypeError("The option 'spawn.execPath' must be a string")
+  const { execPath, entry, args, env } = option as SpawnOptions
+  for (const [name, path] of Object.entries({ execPath, entry })) {
+    if (path !== undefined && typeof path !== 'string') {
+      throw new TypeError(`The option 'spawn.${name}' must be a string`)
+    }
   }
   if (
     args !== undefined &&

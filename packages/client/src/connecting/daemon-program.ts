@@ -2,18 +2,22 @@
 // is not this process's own.
 
 import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process'
-import { createRequire } from 'node:module'
 import { homedir } from 'node:os'
+import { PartyError } from '@partyd/shared'
 import type { SpawnOptions } from '../options.js'
+import { createLocalRequire } from './installed.js'
 
-/** @param args what follows `partyd` on the command line. */
+/**
+ * @param args what follows `partyd` on the command line.
+ * @throws PartyError `PARTYD_NOT_RUNNING` when the program is not to be found.
+ */
 export function spawnDaemonProgram(
   args: readonly string[],
   how: SpawnOptions,
   stdio: StdioOptions
 ): ChildProcess {
-  const entry = createRequire(import.meta.url).resolve('partyd/entry')
-  const command = [how.execPath ?? process.execPath, ...(how.args ?? []), entry, ...args]
+  const program = [how.execPath ?? process.execPath, ...(how.args ?? []), how.entry ?? findEntry()]
+  const command = [...program, ...args]
   if (how.scope) command.unshift('systemd-run', '--user', '--scope', '--collect', '--quiet')
   return spawn(command[0] as string, command.slice(1), {
     detached: true,
@@ -23,6 +27,18 @@ export function spawnDaemonProgram(
     env: { ...daemonEnvironment(), ...how.env },
     windowsHide: true
   })
+}
+
+function findEntry(): string {
+  const require = createLocalRequire()
+  try {
+    return require.resolve('partyd/entry')
+  } catch (cause) {
+    // As in a bundle that stands alone.
+    const [from] = require.resolve.paths('partyd') ?? []
+    const message = `The package partyd, whose daemon is to be started, is not installed in ${from} or above. Install it there, say with the option 'spawn.entry' where its bin/partyd.cjs is, or start the daemon by hand.`
+    throw new PartyError('PARTYD_NOT_RUNNING', message, { path: from, cause })
+  }
 }
 
 /** Variables that are the host's business: debuggers, coverage, package managers, service managers. */

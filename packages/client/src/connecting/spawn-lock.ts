@@ -4,6 +4,7 @@
 import fs from 'node:fs'
 import { createRequire, Module } from 'node:module'
 import { locationFiles, TIMES } from '@partyd/shared'
+import { createLocalRequire } from './installed.js'
 
 /** locked: somebody else is starting a daemon. unavailable: no lock can be had here; go on without. */
 export type SpawnLockResult =
@@ -45,7 +46,7 @@ const STAND_INS = new Map<string, unknown>([
 
 /** A copy of our own, unless the host has loaded it: the host's is to be what it is without us. */
 function loadProperLockfile(): ProperLockfile {
-  const require = createRequire(import.meta.url)
+  const require = createLocalRequire()
   const { cache } = require
   const path = require.resolve('proper-lockfile')
   if (cache[path] !== undefined) return require(path) as ProperLockfile
