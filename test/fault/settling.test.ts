@@ -22,6 +22,12 @@ async function kill(location: string): Promise<void> {
 
 const STAY = ['--auto', '--idle-timeout', 'never']
 
+function collectWarnings(db: PartyLevel): unknown[] {
+  const warnings: unknown[] = []
+  db.on('warning' as never, (warning: unknown) => warnings.push(warning))
+  return warnings
+}
+
 /** An error of any operation, as what it must have. */
 function failure(code: string, operation: string, rest: object = {}): object {
   return { status: 'rejected', reason: { code, operation, ...rest } }
@@ -164,9 +170,8 @@ describe('a daemon that is silent', () => {
     const location = locations.create()
     const db = clients.open(location, { retryTimeoutMs: 800 })
     const patient = clients.open(location)
-    const warnings: unknown[] = []
+    const warnings = collectWarnings(patient)
     await Promise.all([db.put('a', '1'), patient.open()])
-    patient.on('warning' as never, (warning: unknown) => warnings.push(warning))
     const pid = publishedPid(location) as number
     const endpoint = join(location, 'partyd.sock')
     process.kill(pid, 'SIGSTOP')
@@ -292,6 +297,7 @@ describe('a database that was replaced by an older copy', () => {
     const copy = locations.create()
     const first = await commands.serve(location, STAY)
     const db = clients.open(location, { autospawn: false, retryTimeoutMs: 20_000 })
+    const warnings = collectWarnings(db)
     await db.open()
     if (copyAfter > 0) await db.put('first', '1')
     first.child.kill('SIGKILL')
@@ -311,6 +317,29 @@ describe('a database that was replaced by an older copy', () => {
     await db.put('later', '4')
     const keys = copyAfter > 0 ? ['first', 'later'] : ['later']
     expect(await db.keys().all()).toEqual(keys)
+    expect(warnings).toMatchObject([{ code: 'PARTYD_DATABASE_REPLACED', path: location }])
+  })
+
+  it('is a warning to a client that only reads', async () => {
+    const location = locations.create()
+    const copy = locations.create()
+    const first = await commands.serve(location, STAY)
+    const db = clients.open(location, { autospawn: false })
+    const warnings = collectWarnings(db)
+    await db.put('first', '1')
+    first.child.kill('SIGKILL')
+    await first.ended
+    cpSync(location, copy, { recursive: true, filter: (path) => !path.endsWith('.sock') })
+    const second = await commands.serve(location, STAY)
+    await db.put('second', '2')
+    second.child.kill('SIGKILL')
+    await second.ended
+    rmSync(location, { recursive: true })
+    cpSync(copy, location, { recursive: true })
+    await commands.serve(location, STAY)
+    expect(await db.get('second')).toBeUndefined()
+    expect(await db.get('first')).toBe('1')
+    expect(warnings).toMatchObject([{ code: 'PARTYD_DATABASE_REPLACED', path: location }])
   })
 
   it('does not matter to one that waits for nothing', async () => {

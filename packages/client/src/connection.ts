@@ -17,7 +17,13 @@ import { decodeError } from './answers.js'
 import { ConnectAttempt, type Link } from './connecting/connector.js'
 import { compareOptions } from './daemon-options.js'
 import { Liveness, type LivenessOwner } from './liveness.js'
-import { connectionLost, inDoubt, lastWords, unreachable } from './operation-errors.js'
+import {
+  connectionLost,
+  databaseReplaced,
+  inDoubt,
+  lastWords,
+  unreachable
+} from './operation-errors.js'
 import type { ResolvedOptions } from './options.js'
 import { PACKAGE_VERSION } from './package-version.js'
 import { isIncomprehension } from './request-fate.js'
@@ -106,6 +112,9 @@ export class Connection implements ChannelOwner, LivenessOwner, RequestsOwner {
     this.#link = link
     if (verdict.status === 'restart') {
       link.socket.destroy()
+      if (verdict.code === 'PARTYD_DATABASE_REPLACED') {
+        this.#onWarning(databaseReplaced(this.#directory, link))
+      }
       this.requests.failNumbered((request) => inDoubt(verdict, request, link))
       this.requests.beginSession()
       return

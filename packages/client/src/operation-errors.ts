@@ -30,6 +30,13 @@ export function inDoubt(
   return new PartyError(code, message, { operation, endpoint, pid: welcome.pid })
 }
 
+/** A warning: acknowledged writes are gone, whether or not anything waits for an answer. */
+export function databaseReplaced(directory: string, { endpoint, welcome }: Link): PartyError {
+  const message = `The database at ${directory} went back in time: it lacks writes that it had acknowledged. Was an older copy put in its place?`
+  const details = { path: directory, endpoint, pid: welcome.pid }
+  return new PartyError('PARTYD_DATABASE_REPLACED', message, details)
+}
+
 /** The reason that a daemon has left in the location; undefined when it left none: it may have been killed. */
 export function lastWords(directory: string, { welcome, endpoint }: Link): PartyError | undefined {
   const record = readExitRecord(directory)

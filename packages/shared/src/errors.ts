@@ -19,7 +19,7 @@ export const PARTY_ERRORS = {
   PARTYD_OUTCOME_UNKNOWN:
     'A write was sent but its answer was lost: it may or may not be in the database. Read before repeating it.',
   PARTYD_DATABASE_REPLACED:
-    'The database is older than what was acknowledged, for example a restored copy.',
+    'The database is older than what was acknowledged, for example a restored copy. As a warning, too, where no write waits for an answer.',
   PARTYD_DAEMON_LOST: 'The daemon died again and again while working on this operation.',
   PARTYD_TOO_MANY_PENDING:
     'Too many operations are waiting in this client. Await some of them before issuing more.',
