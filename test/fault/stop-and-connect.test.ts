@@ -14,7 +14,7 @@ describe('stop and an immediate connect', () => {
   const seed = Random.seed()
 
   // 13
-  it(`succeed ${ROUNDS} times (seed ${seed})`, { timeout: 180_000 }, async () => {
+  it(`succeed ${ROUNDS} times (seed ${seed})`, { timeout: 420_000 }, async () => {
     const random = new Random(seed)
     const startedAt = now()
     // Every other round the client comes a little later, up to where the lock is free.

@@ -21,7 +21,7 @@ describe('killing the daemon again and again', () => {
   const seed = Random.seed()
 
   it(`ten times, counts to 10,000 in eight processes (seed ${seed})`, {
-    timeout: 180_000
+    timeout: 420_000
   }, async () => {
     const location = locations.create()
     const startedAt = Date.now()
