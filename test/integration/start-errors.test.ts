@@ -10,7 +10,7 @@ import {
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { PartyLevel } from '@partyd/client'
-import { TIMES } from '@partyd/shared'
+import { EXIT_CODES, TIMES } from '@partyd/shared'
 import { afterEach, describe, expect, it } from 'vitest'
 import { DaemonCommands } from '../harness/daemon-command.js'
 import { ForeignProcess, writeWithClassicLevel } from '../harness/foreign-process.js'
@@ -222,6 +222,18 @@ describe('every operation learns why the database could not be opened', () => {
     const failures = await tryAll(location)
     expectAll(failures, { path: join(location, 'partyd.sock') })
     expect(findDaemons(location)).toEqual([])
+  })
+
+  it('because a directory is where partyd.json should be', async () => {
+    const location = locations.create()
+    const path = join(location, 'partyd.json')
+    mkdirSync(path)
+    expectAll(await tryAll(location), { code: 'LEVEL_IO_ERROR', path })
+    expect(readdirSync(location)).not.toContain('partyd.json.tmp')
+    expect(findDaemons(location)).toEqual([])
+    const daemon = commands.start(['serve', location])
+    expect(await daemon.ended).toMatchObject({ code: EXIT_CODES.disk })
+    expect(daemon.stderr).toContain(`LEVEL_IO_ERROR: Cannot write ${path}`)
   })
 
   it('because somebody else has an entry in the range partyd keeps', async () => {

@@ -6,6 +6,8 @@ import {
   currentPlatform,
   type DatabaseOptions,
   defaultEndpoint,
+  locationFiles,
+  type Rendezvous,
   removeToken,
   resolveDatabaseOptions,
   writeRendezvous
@@ -19,6 +21,7 @@ import type { ListeningSocket } from './service/listen-fds.js'
 import { Connections, type ConnectionsOwner } from './session/connections.js'
 import type { Engine } from './session/engine.js'
 import type { SlowOperations } from './slow-operations.js'
+import { writeError } from './start-error.js'
 import type { Database } from './store/database.js'
 import { warnOnFailure } from './warn-on-failure.js'
 
@@ -95,8 +98,17 @@ class Publication {
     signal.throwIfAborted()
     credential.protect(endpoint.path)
     endpoint.publish()
-    writeRendezvous(location, description.createRendezvous(endpoint.path, logFile))
+    this.#writeRendezvous(description.createRendezvous(endpoint.path, logFile))
     return { engine, credential, connections, endpoint }
+  }
+
+  #writeRendezvous(rendezvous: Rendezvous): void {
+    const { location } = this.#options
+    try {
+      writeRendezvous(location, rendezvous)
+    } catch (error) {
+      throw writeError(locationFiles(location).rendezvous, error as Error)
+    }
   }
 
   /** Nobody may find what is about to be closed. */

@@ -60,3 +60,10 @@ export function openError(location: string, code: string | undefined, message: s
   const text = `Cannot open the database at ${location}: ${message}`
   return new StartError('disk', new LevelError(code, text, details))
 }
+
+/** A file that clients read cannot be written. */
+export function writeError(path: string, cause: Error): StartError {
+  const message = `Cannot write ${path}, by which clients find the daemon: ${cause.message}. Make room for it.`
+  const details = { path, pid: process.pid, cause }
+  return new StartError('disk', new LevelError('LEVEL_IO_ERROR', message, details))
+}

@@ -98,7 +98,12 @@ export function writeRendezvous(location: string, rendezvous: Rendezvous): void 
   const content = { ...rendezvous, directory: directoryId(location) }
   writeFileSync(temporary, `${JSON.stringify(content)}\n`, { mode: 0o600 })
   chmodSync(temporary, 0o600)
-  renameSync(temporary, path)
+  try {
+    renameSync(temporary, path)
+  } catch (error) {
+    rmSync(temporary, { force: true })
+    throw error
+  }
 }
 
 /** Removes `partyd.json`. Only the holder of LevelDB's lock may call this. */
