@@ -197,7 +197,7 @@ function daemonOf(location: string): number {
 
 describe('the host of a spawning client', () => {
   // 38
-  it('hands none of its debugger, preloads and coverage to the daemon', async () => {
+  it('hands none of its debugger, preloads, coverage and certificates to the daemon', async () => {
     const location = locations.create()
     const preload = join(locations.create(), 'preload.cjs')
     writeFileSync(preload, '')
@@ -212,6 +212,7 @@ describe('the host of a spawning client', () => {
         env: {
           NODE_OPTIONS: `--require ${preload}`,
           NODE_V8_COVERAGE: coverage,
+          NODE_EXTRA_CA_CERTS: preload,
           NODE_CHANNEL_SERIALIZATION_MODE: 'json',
           npm_config_x: '1',
           PARTYD_X: '1'
@@ -225,7 +226,9 @@ describe('the host of a spawning client', () => {
     const pid = publishedPid(location) as number
     const environ = readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0')
     expect(
-      environ.filter((line) => /^(NODE_OPTIONS|NODE_V8|NODE_CHANNEL|npm_|PARTYD_)/.test(line))
+      environ.filter((line) =>
+        /^(NODE_OPTIONS|NODE_V8|NODE_EXTRA|NODE_CHANNEL|npm_|PARTYD_)/.test(line)
+      )
     ).toEqual([])
     expect(readFileSync(`/proc/${pid}/cmdline`, 'utf8')).not.toMatch(/inspect|preload/)
   })

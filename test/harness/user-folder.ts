@@ -73,7 +73,7 @@ async function pack(destination: string): Promise<Record<Package, string>> {
     const command = new Command(
       'npx',
       ['--yes', packageManager, 'pack', '--json', '--pack-destination', destination],
-      { cwd: join(ROOT, 'packages', name), timeoutMs: 60_000 }
+      { cwd: join(ROOT, 'packages', name), env: userEnvironment(), timeoutMs: 60_000 }
     )
     const { stdout } = await command.succeeded()
     made[name] = (JSON.parse(stdout) as { filename: string }).filename
@@ -84,5 +84,9 @@ async function pack(destination: string): Promise<Record<Package, string>> {
 /** A shell's environment: without what npm, pnpm and vitest add for the programs they start. */
 function userEnvironment(): NodeJS.ProcessEnv {
   const ours = /^(npm_(?!config_registry$).*|NODE_PATH|NODE_OPTIONS|NODE_ENV|INIT_CWD|VITEST.*)$/
-  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !ours.test(name)))
+  const theirs = Object.entries(process.env).filter(([name]) => !ours.test(name))
+  return {
+    ...Object.fromEntries(theirs),
+    NODE_EXTRA_CA_CERTS: process.env['PARTYD_TEST_CA_CERTS']
+  }
 }
