@@ -16,7 +16,10 @@ export interface SpawnOptions {
    * package is installed for this one, or for the bundle that has taken this one in.
    */
   entry?: string | undefined
-  /** Variables added to the daemon's environment. */
+  /**
+   * Variables added to the daemon's environment, which is this process's without what is meant for it
+   * alone, such as `NODE_OPTIONS`, `NODE_EXTRA_CA_CERTS` and `npm_…`.
+   */
   env?: Readonly<Record<string, string>> | undefined
   /**
    * Start the daemon in a systemd scope of its own, so that it outlives the unit this process
