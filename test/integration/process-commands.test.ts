@@ -1,6 +1,7 @@
 // The commands around the daemon process, as a person or a script runs them.
 
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { locationFiles } from '@partyd/shared'
@@ -308,6 +309,26 @@ describe('partyd stop', () => {
     expect(existsSync(locationFiles(location).hold)).toBe(false)
     process.kill(daemon.pid, 'SIGCONT')
     expect(await status(location)).toMatchObject({ status: 'running', pid: daemon.pid })
+  })
+
+  it('status and doctor say what to do about a silent listener that is no daemon', async () => {
+    const location = locations.create()
+    const endpoint = join(location, 'partyd.sock')
+    const listener = createServer().listen(endpoint)
+    try {
+      const { code, answer } = await run('status', location, '--timeout', '500ms')
+      expect({ code, answer }).toMatchObject({
+        code: 4,
+        answer: { error: { code: 'PARTYD_UNRESPONSIVE', endpoint } }
+      })
+      expect(JSON.stringify(answer)).toContain(`or remove ${endpoint}`)
+      const diagnosis = (await run('doctor', location, '--timeout', '500ms')).answer
+      expect(diagnosis['findings']).toContainEqual(
+        expect.objectContaining({ code: 'unknown-listener' })
+      )
+    } finally {
+      listener.close()
+    }
   })
 
   it('with --force kills a daemon that does not answer, and no other process', async () => {

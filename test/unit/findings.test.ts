@@ -103,7 +103,9 @@ describe('a doctor finds', () => {
 
   it('a daemon that is silent, or cannot be reached, or refuses', () => {
     const reason = 'it is so'
-    expect(codes({ daemon: { state: 'unresponsive', reason } })).toEqual(['unresponsive-daemon'])
+    const silent = { state: 'unresponsive', reason, endpoint: '/s' } as const
+    expect(codes({ daemon: { ...silent, pid: 1 } })).toEqual(['unresponsive-daemon'])
+    expect(codes({ daemon: { ...silent, pid: undefined } })).toEqual(['unknown-listener'])
     expect(codes({ daemon: { state: 'not-running', reason } })).toEqual(['unreachable-daemon'])
     expect(codes({ daemon: { state: 'refusing', reason } })).toEqual(['refusing-daemon'])
   })

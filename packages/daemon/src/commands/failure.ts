@@ -77,6 +77,11 @@ const PARTY_HINTS: Readonly<Partial<Record<PartyErrorCode, string>>> = {
   PARTYD_SNAPSHOT_LOST: 'Repeat it: the daemon that held the snapshot has ended.'
 }
 
+/** What to do where something silent listens that is not known as a daemon. */
+export function adviseOnListener(endpoint: string | undefined): string {
+  return `End it if it is no daemon (lsof ${endpoint} tells its pid), or remove ${endpoint}.`
+}
+
 const LEVEL_EXITS: Readonly<Record<string, number>> = {
   LEVEL_LOCKED: EXIT.locked,
   LEVEL_CORRUPTION: EXIT.corrupt,
@@ -134,8 +139,9 @@ function describeSystemError(error: NodeJS.ErrnoException): Coded {
     : new LevelError('LEVEL_IO_ERROR', text, details)
 }
 
-function hintOf({ code = '', hint, stack }: Coded): string | undefined {
+function hintOf({ code = '', hint, stack, pid, endpoint }: Coded): string | undefined {
   if (hint !== undefined) return hint
+  if (code === 'PARTYD_UNRESPONSIVE' && pid === undefined) return adviseOnListener(endpoint)
   if (isPartyCode(code)) return PARTY_HINTS[code] ?? PARTY_ERRORS[code]
   if (code in LEVEL_HINTS) return LEVEL_HINTS[code]
   return code === '' ? `This is a bug in partyd: ${stack}` : undefined

@@ -52,7 +52,14 @@ export interface UsableFacts extends PathFacts {
 export type DaemonFacts =
   | { readonly state: 'running'; readonly status: DaemonStatus }
   | { readonly state: 'not-running'; readonly reason: string }
-  | { readonly state: 'unresponsive' | 'refusing'; readonly reason: string }
+  | { readonly state: 'refusing'; readonly reason: string }
+  | {
+      readonly state: 'unresponsive'
+      readonly reason: string
+      /** The daemon that is known there, if one is. */
+      readonly pid: number | undefined
+      readonly endpoint: string | undefined
+    }
 
 export interface LocationFacts {
   readonly location: string
@@ -134,7 +141,10 @@ async function askForStatus(location: string, timeoutMs: number | undefined): Pr
   } catch (error) {
     return { state: 'refusing', reason: (error as Error).message }
   }
-  if (found.status === 'unresponsive') return { state: found.status, reason: found.error.message }
+  if (found.status === 'unresponsive') {
+    const { message: reason, pid, endpoint } = found.error
+    return { state: found.status, reason, pid, endpoint }
+  }
   if (found.status === 'not-running') {
     return { state: found.status, reason: describeReason(found.reason) }
   }

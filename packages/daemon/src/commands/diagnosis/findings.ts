@@ -3,6 +3,7 @@
 
 import { hostname } from 'node:os'
 import { describeHold, EXIT_CODES, LIMITS } from '@partyd/shared'
+import { adviseOnListener } from '../failure.js'
 import type { LocationFacts } from './facts.js'
 import { type Check, command, type Finding, find, type Self } from './finding.js'
 import { PERMISSION_CHECKS } from './permission-findings.js'
@@ -68,9 +69,11 @@ function silentDaemon({ daemon, lockOwner, isLockOwnerSuspended, location }: Loc
     )
   }
   if (daemon.state === 'unresponsive') {
+    const { reason, pid: known, endpoint } = daemon
+    if (known === undefined) return find('unknown-listener', reason, adviseOnListener(endpoint))
     return find(
       'unresponsive-daemon',
-      daemon.reason,
+      reason,
       `It may be busy: wait, and look at the log. As a last resort: ${command('stop', location, '--force')}`
     )
   }

@@ -116,8 +116,11 @@ function describeFailedDial(
 
 function unresponsive(location: string, endpoint: string, cause: Error): DaemonAnswer {
   const pid = readRendezvous(location)?.pid
-  const who = pid === undefined ? 'The daemon' : `The daemon (pid ${pid})`
-  const message = `${who} of ${location} does not answer: ${cause.message}`
+  const who =
+    pid === undefined
+      ? `Whatever listens at ${endpoint}, where no daemon has named itself,`
+      : `The daemon (pid ${pid}) of ${location}`
+  const message = `${who} does not answer: ${cause.message}`
   const error = new PartyError('PARTYD_UNRESPONSIVE', message, {
     path: location,
     pid,
