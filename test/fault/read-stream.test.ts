@@ -13,6 +13,7 @@ interface StreamOptions {
   readonly gte?: string
   readonly lt?: string
   readonly highWaterMark: number
+  readonly highWaterMarkBytes: number
 }
 
 type Entry = readonly [key: string, value: string]
@@ -98,7 +99,9 @@ describe('a stream in the middle of which the daemon is killed', () => {
     const { kind, reverse, limit } = options
     const db = clients.open(location)
     const range = { gte: '00100', lt: '03900' }
-    const stream = kind.create(db, { reverse, limit, ...range, highWaterMark: 50 })
+    // Small demands, or what has been read ahead lasts for more than one kill.
+    const waterMarks = { highWaterMark: 50, highWaterMarkBytes: 2_000 }
+    const stream = kind.create(db, { reverse, limit, ...range, ...waterMarks })
     const items = await readThrough(stream, [1, 500, 1_200])
     const inRange = entries.filter(([key]) => key >= range.gte && key < range.lt)
     const ordered = reverse ? inRange.reverse() : inRange
