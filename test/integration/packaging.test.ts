@@ -275,7 +275,7 @@ describe.each(['esm', 'cjs'] as const)('a program that is bundled with the SDK (
   it('starts the daemon that it is told of', async () => {
     const location = locations.create()
     const program = await bundle(join(folders.create('alone '), name))
-    const entry = join(user.path, 'node_modules', 'partyd', 'bin', 'partyd.cjs')
+    const entry = 'node_modules/partyd/bin/partyd.cjs'
     expect(await user.run(process.execPath, [program, location, entry])).toBe('value\n')
     expectInstalledDaemon(location)
   })

@@ -3,7 +3,7 @@
 /** The codes of partyd's own errors, each with what it means and what to do next. */
 export const PARTY_ERRORS = {
   PARTYD_NOT_RUNNING:
-    'No daemon serves the location and this client may not start one. Start `partyd <location>` or allow autospawn.',
+    'No daemon serves the location, and this client may not or cannot start one. Start `partyd <location>` or allow autospawn.',
   PARTYD_UNRESPONSIVE:
     'A daemon holds the location but does not answer. Resume or stop the process named by pid.',
   PARTYD_PERMISSION:

@@ -3,6 +3,7 @@
 
 import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process'
 import { homedir } from 'node:os'
+import { resolve } from 'node:path'
 import { PartyError } from '@partyd/shared'
 import type { SpawnOptions } from '../options.js'
 import { createLocalRequire } from './installed.js'
@@ -16,8 +17,8 @@ export function spawnDaemonProgram(
   how: SpawnOptions,
   stdio: StdioOptions
 ): ChildProcess {
-  const program = [how.execPath ?? process.execPath, ...(how.args ?? []), how.entry ?? findEntry()]
-  const command = [...program, ...args]
+  const entry = how.entry === undefined ? findEntry() : resolve(how.entry)
+  const command = [how.execPath ?? process.execPath, ...(how.args ?? []), entry, ...args]
   if (how.scope) command.unshift('systemd-run', '--user', '--scope', '--collect', '--quiet')
   return spawn(command[0] as string, command.slice(1), {
     detached: true,

@@ -141,7 +141,8 @@ function describeSystemError(error: NodeJS.ErrnoException): Coded {
 
 function hintOf({ code = '', hint, stack, pid, endpoint }: Coded): string | undefined {
   if (hint !== undefined) return hint
-  if (code === 'PARTYD_UNRESPONSIVE' && pid === undefined) return adviseOnListener(endpoint)
+  const isKnown = pid !== undefined || endpoint === undefined
+  if (code === 'PARTYD_UNRESPONSIVE' && !isKnown) return adviseOnListener(endpoint)
   if (isPartyCode(code)) return PARTY_HINTS[code] ?? PARTY_ERRORS[code]
   if (code in LEVEL_HINTS) return LEVEL_HINTS[code]
   return code === '' ? `This is a bug in partyd: ${stack}` : undefined
