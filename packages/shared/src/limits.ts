@@ -148,7 +148,7 @@ export const TIMES = {
   fence: 5_000,
   /** How often a daemon that is opening a large log says so. */
   openProgress: 5_000,
-  /** How long a client leaves a service to its manager before it starts a daemon itself. */
+  /** How long a client leaves a service that has ended to its manager before it starts a daemon itself. */
   serviceRestart: 3_000,
   /** Daemons that died before they were ready count towards a crash loop for this long … */
   crashWindow: 60_000,

@@ -18,13 +18,13 @@ import {
   PartyError,
   readExitRecord,
   readRendezvous,
-  resolveLocation,
-  TIMES
+  resolveLocation
 } from '@partyd/shared'
 import type { ResolvedOptions } from '../options.js'
 import { Backoff } from './backoff.js'
 import { Deadline } from './deadline.js'
 import { Election, isHeld } from './election.js'
+import { ServiceGrace } from './service-grace.js'
 
 /** A connection whose hello has been answered. */
 export interface Link extends Dialled {
@@ -56,11 +56,11 @@ export class ConnectAttempt {
   readonly #cancelled = new AbortController()
   readonly #deadline: Deadline
   readonly #backoff = new Backoff()
-  readonly #startedAt = performance.now()
   #location = ''
   /** Why there is no connection yet. */
   #lastFailure: DialFailure | undefined
   #election: Election | undefined
+  #serviceGrace: ServiceGrace | undefined
 
   constructor(request: ConnectRequest) {
     const { options, timeoutMs } = request
@@ -152,7 +152,9 @@ export class ConnectAttempt {
     const { options, lastMode } = this.#request
     if (!options.autospawn || isHeld(this.#location)) return false
     const isService = (readRendezvous(this.#location)?.mode ?? lastMode) === 'service'
-    return !isService || performance.now() - this.#startedAt >= TIMES.serviceRestart
+    if (!isService) return true
+    this.#serviceGrace ??= new ServiceGrace(this.#location)
+    return this.#serviceGrace.isOver()
   }
 
   #elect(endpoint: string): Promise<void> {
