@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import { type Duplex, pipeline } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { PartyLevel } from '@partyd/client'
-import { TIMES } from '@partyd/shared'
+import { locationFiles, TIMES } from '@partyd/shared'
 import { ClassicLevel } from 'classic-level'
 import { ManyLevelGuest } from 'many-level'
 import { describe, expect, it } from 'vitest'
@@ -78,6 +78,8 @@ describe('a client without descriptors', () => {
     const { code, stdout, stderr } = await client.finished
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
     expect(stdout).toMatch(/^ready\n.* could not be started: spawn \S+ EMFILE.*\n$/)
+    // It says nothing about the location: others are not to wait for it.
+    expect(existsSync(locationFiles(location).failed)).toBe(false)
   })
 })
 

@@ -73,6 +73,16 @@ describe('on a network file system', () => {
     const { answer } = await commands.ask(['status', location])
     expect(answer).toMatchObject({ allowNetworkFs: true })
   })
+
+  it('a daemon that was allowed it is allowed it when it is restarted', async () => {
+    const location = locations.create()
+    const first = await commands.serve(location, ['--allow-network-fs'], { env: envOn(NFS) })
+    const { code, answer } = await commands.ask(['restart', location])
+    expect(code).toBe(0)
+    expect(answer).toMatchObject({ stopped: first.pid })
+    const status = await commands.ask(['status', location])
+    expect(status.answer).toMatchObject({ pid: answer['pid'], allowNetworkFs: true })
+  })
 })
 
 it('on FUSE, which may be anything, the log warns', async () => {

@@ -134,12 +134,10 @@ export class Election {
 
   async #waitAfterCrash({
     error,
-    isKilled
+    by
   }: Extract<LaunchResult, { status: 'crashed' }>): Promise<void> {
-    if (!isKilled) {
-      this.#crashes++
-      recordCrash(this.#owner.location, error)
-    }
+    if (by !== 'outside') this.#crashes++
+    if (by === 'daemon') recordCrash(this.#owner.location, error)
     if (this.#crashes >= LIMITS.spawnsMax) throw error
     await this.#owner.sleep(TIMES.respawn[this.#crashes - 1] ?? TIMES.respawn[0])
   }

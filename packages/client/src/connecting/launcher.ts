@@ -27,8 +27,14 @@ export type LaunchResult =
   | { readonly status: 'pending'; readonly error: PartyError }
   /** It told why it cannot serve. */
   | { readonly status: 'failed'; readonly error: Error }
-  /** It ended without a word. `isKilled`: by a signal from outside, which says nothing about it. */
-  | { readonly status: 'crashed'; readonly error: PartyError; readonly isKilled: boolean }
+  /** It ended without a word, or could not be started. */
+  | { readonly status: 'crashed'; readonly error: PartyError; readonly by: CrashCause }
+
+/**
+ * daemon: of its own doing · client: this process could not start it, which others may well · outside: a
+ * signal, which says nothing about anybody.
+ */
+type CrashCause = 'daemon' | 'client' | 'outside'
 
 export interface LaunchOptions
   extends Pick<
@@ -114,7 +120,7 @@ class Launch {
     const input = readyChannelOf(child)
     if (input !== undefined) createInterface({ input }).on('line', (line) => this.#onLine(line))
     child.on('error', (error) =>
-      this.#crash(`could not be started: ${error.message}`, false, error)
+      this.#crash(`could not be started: ${error.message}`, 'client', error)
     )
     // 'close' comes after the last line has been read, 'exit' may come before.
     child.on('close', (code, signal) => this.#onEnd(code, signal))
@@ -141,24 +147,24 @@ class Launch {
   }
 
   #onEnd(code: number | null, signal: NodeJS.Signals | null): void {
-    const isKilled = signal === 'SIGKILL' || signal === 'SIGTERM'
-    this.#crash(signal === null ? `exited with code ${code}` : `was ended by ${signal}`, isKilled)
+    const by = signal === 'SIGKILL' || signal === 'SIGTERM' ? 'outside' : 'daemon'
+    this.#crash(signal === null ? `exited with code ${code}` : `was ended by ${signal}`, by)
   }
 
   #armSilence(): void {
     clearTimeout(this.#silence)
     this.#silence = setTimeout(
-      () => this.#crash(`has said nothing for ${TIMES.start} ms`, false),
+      () => this.#crash(`has said nothing for ${TIMES.start} ms`, 'daemon'),
       TIMES.start
     )
   }
 
-  #crash(what: string, isKilled: boolean, cause?: Error): void {
+  #crash(what: string, by: CrashCause, cause?: Error): void {
     const { log } = locationFiles(this.#location)
     const message = `The daemon for ${this.#location} ${what} before it was ready.${quoteLog(log)}`
     const { pid } = this.#child
     const error = new PartyError('PARTYD_CRASHED', message, { path: log, pid, cause })
-    this.#settle({ status: 'crashed', error, isKilled })
+    this.#settle({ status: 'crashed', error, by })
   }
 
   #settle(result: LaunchResult): void {
