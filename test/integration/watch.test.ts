@@ -168,6 +168,8 @@ describe('a watch', () => {
       db.watch<Buffer>({ lte: Buffer.alloc(17, 0xff) }, bytes),
       db.watch<Buffer>({ gt: hidden }, bytes)
     ]
+    // Behind them, so that they are open before another client writes.
+    await db.get('a')
     // Each of these leaves a record, and the leaving client's is removed.
     const other = clients.open(location)
     await other.put('a', '1')
