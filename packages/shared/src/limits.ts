@@ -41,8 +41,12 @@ export const LIMITS = {
   scanAnswerBesideReadsBytes: 65_536,
   /** What clients ask a scan to answer in one frame, unless told otherwise. */
   scanChunkBytes: 65_536,
-  /** What they ask for once a scan has turned out to be long: the way there and back costs as much as 100 entries. */
-  scanLongChunkBytes: 262_144,
+  /**
+   * What they ask for once a scan has turned out to be long: the way there and back costs as much as 100 entries.
+   * It fits a socket's buffer (208 KiB on Linux). A reader that is busy with one answer would otherwise
+   * find only the beginning of the next, and wait for the rest.
+   */
+  scanLongChunkBytes: 131_072,
   /** What a client may ask a scan to answer in one frame. */
   scanDemandBytesMax: 16_777_216,
   /** Entries of one step of a scan: small entries must not make a step long. */

@@ -30,8 +30,9 @@ export interface IteratorOwner {
 
 /** What to expect of an entry before one has been seen. */
 const ENTRY_BYTES = 128
-/** Whoever reads so many entries in one step will want the next step too. */
+/** Whoever reads so many entries in one step, or so many bytes, will want the next step too. */
 const LONG_STEP_ENTRIES = 256
+const LONG_STEP_BYTES = 65_536
 /** What is left of a frame for entries, behind the flags and the count of an answer. */
 const ENTRIES_BYTES_MAX = LIMITS.frameBytesMax - FRAME_HEADER_BYTES - 5
 
@@ -207,7 +208,7 @@ export class PartyIterator implements Scan {
       if (step === undefined) break
       bytes += this.#take(step, entries)
       if (!turn.isAlone || this.#isClosed) break
-      if (step.entries.length < LONG_STEP_ENTRIES) continue
+      if (!isLong(step)) continue
       scan.readAhead(this.#stepEntries(turn.stepBytes, LIMITS.scanStepEntries, turn))
     }
     // Only the last one can be that large. It fits a frame, but not together with others.
@@ -230,6 +231,10 @@ export class PartyIterator implements Scan {
     if (read.length > 0) this.#entryBytes = bytes / read.length
     return bytes
   }
+}
+
+function isLong({ entries, bytes }: ScanStep): boolean {
+  return entries.length >= LONG_STEP_ENTRIES || bytes >= LONG_STEP_BYTES
 }
 
 function bytesOf([key, value]: Entry): number {
