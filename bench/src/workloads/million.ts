@@ -1,10 +1,14 @@
 // Ten times the keys: all of them in the block cache, and in every peer.
 
 import { type Cell, DEFAULT_DATA, type Family } from '../cell.js'
+import type { Shape } from '../site.js'
 
 const MILLION = { ...DEFAULT_DATA, keys: 1_000_000 }
 /** Enough for all of the million. */
 const CACHE_BYTES = 256 * 1024 * 1024
+
+/** LevelDB's own share: as many operations under way, in one process. */
+const IN_PROCESS: Shape = { processes: 1, inFlight: 256 }
 
 const KINDS = { get: 0, mixed: 128, put: 256 }
 
@@ -19,7 +23,14 @@ function millionCell(kind: string, puts: number): Cell {
     durationMs: 1000,
     entrants: [
       { label: '1 million keys', peer: 'partyd', data: MILLION },
-      { label: '100 thousand keys', peer: 'partyd', data: DEFAULT_DATA }
+      { label: '100 thousand keys', peer: 'partyd', data: DEFAULT_DATA },
+      { label: 'in process, 1 million', peer: 'classic-level', data: MILLION, shape: IN_PROCESS },
+      {
+        label: 'in process, 100 thousand',
+        peer: 'classic-level',
+        data: DEFAULT_DATA,
+        shape: IN_PROCESS
+      }
     ]
   }
 }
