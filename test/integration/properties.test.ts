@@ -124,6 +124,38 @@ describe('compactRange and approximateSize', () => {
   })
 })
 
+describe('highWaterMarkBytes', () => {
+  it('ends a nextv where it does in classic-level', async () => {
+    const db = create(locations.create())
+    const own = new ClassicLevel(locations.create())
+    const entries = Array.from({ length: 2_000 }, (_, index) => ({
+      type: 'put' as const,
+      key: String(index).padStart(4, '0'),
+      value: 'v'.repeat(index % 7)
+    }))
+    await Promise.all([db.batch(entries), own.batch(entries)])
+    for (const highWaterMarkBytes of [0, 1, 3, 4, 5, 50, 2_000, 20_000]) {
+      for (const size of [1, 10, 1_000]) {
+        const options = { highWaterMarkBytes, gte: '0100' }
+        const [given, expected] = await Promise.all([
+          db.iterator(options).nextv(size),
+          own.iterator(options).nextv(size)
+        ])
+        expect(given).toEqual(expected)
+      }
+    }
+    await own.close()
+  })
+
+  it('of 0 makes every nextv give one entry', async () => {
+    const db = create(locations.create())
+    await db.batch(['a', 'b', 'c'].map((key) => ({ type: 'put', key, value: 'v' })))
+    const iterator = db.keys({ highWaterMarkBytes: 0 })
+    for (const key of ['a', 'b', 'c']) expect(await iterator.nextv(10)).toEqual([key])
+    expect(await iterator.nextv(10)).toEqual([])
+  })
+})
+
 describe('getProperty', () => {
   it('gives LevelDB’s words, and nothing for a property that it does not have', async () => {
     const db = create(locations.create())

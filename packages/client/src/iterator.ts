@@ -43,6 +43,8 @@ export class PartyIterator extends AbstractIterator<Database, unknown, unknown> 
   readonly #flags: number
   readonly #format: EntryFormat
   readonly #highWaterMarkBytes: number
+  /** Entries of one answer. */
+  readonly #countMax: number
 
   /** open: there may be more on the daemon · ended: there is no more there. */
   #status: 'open' | 'ended' = 'open'
@@ -68,6 +70,8 @@ export class PartyIterator extends AbstractIterator<Database, unknown, unknown> 
     this.#range = pickRange(options as Range)
     this.#rest = this.#range
     this.#highWaterMarkBytes = Math.min(options.highWaterMarkBytes ?? 0, LIMITS.scanDemandBytesMax)
+    // As in classic-level, where a single entry is already beyond it.
+    this.#countMax = options.highWaterMarkBytes === 0 ? 1 : COUNT_MAX
     this.#format = {
       // Without the keys there is no place to resume from.
       keys: this.#isReopenable || options.keys !== false,
@@ -223,7 +227,7 @@ export class PartyIterator extends AbstractIterator<Database, unknown, unknown> 
   /** Asks for entries behind those of `chunk`, and never for more than the limit leaves. */
   #demand(bytes: number, count: number, chunk: EntryChunk | undefined): Promise<EntryChunk> {
     const left = this.limit - this.#delivered - (chunk?.remaining ?? 0)
-    const countMax = Math.min(count, left, COUNT_MAX)
+    const countMax = Math.min(count, left, this.#countMax)
     if (this.#id === 0) return this.#open(this.#decodeChunk, bytes, countMax)
     const frame = this.#requests.begin(KIND.iteratorNext)
     frame.uint32(this.#id)

@@ -218,7 +218,10 @@ export class PartyIterator implements Scan {
 
   /** How many entries to read at once, for so many bytes. */
   #stepEntries(bytesMax: number, countMax: number, { stepBytes }: ScanTurn): number {
-    const count = Math.ceil(Math.min(bytesMax, stepBytes) / this.#entryBytes)
+    const bytes = Math.min(bytesMax, stepBytes)
+    // Beyond its own bound a step reads nothing, so that nothing has to be guessed.
+    const isBound = this.options.stepBytes <= bytes
+    const count = isBound ? countMax : Math.ceil(bytes / this.#entryBytes)
     return Math.min(count, countMax, LIMITS.scanStepEntries)
   }
 
