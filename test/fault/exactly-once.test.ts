@@ -652,6 +652,71 @@ describe('a clear in one batch with another client’s writes', () => {
   })
 })
 
+describe('a daemon that is stopped right after it has taken the place of one that was killed', () => {
+  it('first hears its clients out, and tells them what became of their writes', async () => {
+    const location = locations.create()
+    await serve(location)
+    const told = new RawSession(location)
+    const { client } = await told.connect(1)
+    client.send(told.put(1, 'a', '1'))
+    await answers(client, 1) // Which it then has not heard of.
+    const unwritten = new RawSession(location)
+    await unwritten.connect(1)
+    unwritten.sentThrough = 1
+    await kill(location)
+    await serve(location)
+    const pid = publishedPid(location) as number
+    process.kill(pid, 'SIGTERM')
+    await sleep(500)
+    const { client: again, welcome } = await told.connect(2)
+    expect(welcome).toMatchObject({ generation: told.generation, applied: 1 })
+    const other = await unwritten.connect(2)
+    expect(other.welcome).toMatchObject({ generation: unwritten.generation, applied: null })
+    again.send(told.put(2, 'b', '2'))
+    await answers(again, 1)
+    expect(isAlive(pid)).toBe(true)
+    again.socket.destroy()
+    other.client.socket.destroy()
+    await until(() => !isAlive(pid), 'the end')
+    await expectNoTrace(location)
+  })
+
+  it('hears them out, too, if it would end for want of clients', async () => {
+    const location = locations.create()
+    await serve(location)
+    const session = new RawSession(location)
+    const { client } = await session.connect(1)
+    client.send(session.put(1, 'a', '1'))
+    await answers(client, 1)
+    await kill(location)
+    const quick = clients.open(location, { idleTimeoutMs: 0 })
+    await quick.get('a')
+    await quick.close()
+    await sleep(500)
+    expect((await session.connect(2)).welcome).toMatchObject({ applied: 1 })
+  })
+
+  it.each([
+    { signals: 1, afterMs: 1_000, beforeMs: 8_000 },
+    { signals: 3, afterMs: 0, beforeMs: 1_500 }
+  ])('waits for nobody for ever: $signals signals', async ({ signals, afterMs, beforeMs }) => {
+    const location = locations.create()
+    await serve(location)
+    await kill(location)
+    await serve(location)
+    const pid = publishedPid(location) as number
+    const startedAt = performance.now()
+    for (let count = 0; count < signals; count++) {
+      process.kill(pid, 'SIGTERM')
+      await sleep(50)
+    }
+    await until(() => !isAlive(pid), 'the end')
+    const ms = performance.now() - startedAt
+    expect(ms).toBeGreaterThan(afterMs)
+    expect(ms).toBeLessThan(beforeMs)
+  })
+})
+
 describe('what partyd keeps in the database', () => {
   it('is there after a kill -9 and gone after the next clean stop', async () => {
     const location = locations.create()

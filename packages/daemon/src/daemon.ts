@@ -36,6 +36,7 @@ import { StartChannel } from './start-channel.js'
 import { StartError } from './start-error.js'
 import { reportStartFailure } from './start-failure.js'
 import type { Database } from './store/database.js'
+import { Succession } from './succession.js'
 import { endAfterBug, endAfterFailedWrite, endAfterLoss, type Remains } from './sudden-end.js'
 import { takeLead } from './take-lead.js'
 import { warnOnFailure } from './warn-on-failure.js'
@@ -68,6 +69,7 @@ class Daemon {
 
   // What serving needs, in the order it comes to be.
   #published: Published | undefined
+  #succession: Succession | undefined
   #fence: Fence | undefined
   #idleWatch: IdleWatch | undefined
   readonly #stopRequests: StopRequester[] = []
@@ -138,6 +140,7 @@ class Daemon {
       await claimed.database.close()
       throw error
     }
+    this.#succession = new Succession(this.#published.engine.sessions.isInherited)
     this.#status = 'serving'
     this.#announce(this.#published, claimed.created)
   }
@@ -182,7 +185,7 @@ class Daemon {
         onClientChange: () => this.#onClientChange(),
         onStopRequest: (requester) => {
           this.#stopRequests.push(requester)
-          void this.#drain('stop')
+          void this.#stop('stop')
         },
         onWriteFailed: (error) => endAfterFailedWrite(error, this.#remains)
       }
@@ -204,7 +207,7 @@ class Daemon {
     this.#armFence(published)
     const { mode, idleTimeoutMs } = this.#options
     const defaultMs = mode === 'auto' ? TIMES.idle : Number.POSITIVE_INFINITY
-    this.#idleWatch = new IdleWatch(idleTimeoutMs ?? defaultMs, () => void this.#drain('idle'))
+    this.#idleWatch = new IdleWatch(idleTimeoutMs ?? defaultMs, () => void this.#stop('idle'))
     if (mode === 'auto') this.#idleWatch.awaitFirstClient()
     // A spawned daemon has clients waiting; a person waits for the log.
     setTimeout(() => void this.#loadRest(), mode === 'auto' ? LOAD_REST_MS : 0).unref()
@@ -289,7 +292,22 @@ class Daemon {
 
   #onStopSignal(name: string): void {
     this.#log.info(`received ${name}`)
-    void this.#drain('signal')
+    void this.#stop('signal')
+  }
+
+  /** Not before the clients of a daemon that was killed have had the time to come. */
+  async #stop(reason: GoodbyeReason): Promise<void> {
+    const { remainingMs = 0 } = this.#succession ?? {}
+    if (remainingMs > 0)
+      this.#log.info('stopping later: clients may be on their way', { remainingMs })
+    await this.#succession?.over(this.#signals.hurry)
+    if (reason === 'idle' && this.#isInUse) return
+    await this.#drain(reason)
+  }
+
+  get #isInUse(): boolean {
+    const { clientCount = 0, silentCount = 0 } = this.#published?.connections ?? {}
+    return clientCount + silentCount > 0
   }
 
   /** Lets the clients finish and gives everything back; an idle daemon first makes sure that it is. */

@@ -173,6 +173,11 @@ export const TIMES = {
   /** How long a drain waits for its clients; after a second signal; after a third. */
   drain: 10_000,
   drainHurried: 1_000,
+  /**
+   * How long the clients of a daemon that was killed have to come to the next one before that one stops. Their
+   * dials are at most half a second apart; the rest is for a processor that is busy.
+   */
+  succession: 2_000,
   /** How long the record of a client that has vanished is kept, and how often that is looked at. */
   recordKept: 86_400_000,
   recordSweep: 3_600_000,

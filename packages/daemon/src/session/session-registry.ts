@@ -35,6 +35,11 @@ export class SessionRegistry {
     return this.#records.generation
   }
 
+  /** Whether the daemon before has left its records: it was killed, and its clients may be on their way. */
+  get isInherited(): boolean {
+    return !this.#records.isFresh
+  }
+
   /**
    * Gives the session to a new connection, once the old one has let go.
    * @throws PartyError when a later connection of the same session has been there already.
