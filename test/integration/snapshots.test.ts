@@ -2,13 +2,14 @@
 // one that is lost says.
 
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { PartyLevel } from '@partyd/client'
-import { KIND, LIMITS } from '@partyd/shared'
+import { ITERATOR_FLAGS, KIND, LIMITS, READ_FLAGS } from '@partyd/shared'
 import { afterEach, describe, expect, it } from 'vitest'
 import { isAlive, Locations, publishedPid, until } from '../harness/locations.js'
 import { mortalSpawn } from '../harness/mortal-daemon.js'
 import { run } from '../harness/program.js'
-import { RawClient } from '../harness/raw-client.js'
+import { encodeFrame, type Frame, RawClient } from '../harness/raw-client.js'
 
 const OLD_DAEMON = new URL('../harness/old-daemon-hook.js', import.meta.url).href
 
@@ -266,6 +267,14 @@ describe.each([true, false])('a snapshot, with retry: %s,', (retry) => {
     await expect(db.get('a', { snapshot: surplus })).rejects.toMatchObject(refused)
     await expect(db.keys({ snapshot: surplus }).all()).rejects.toMatchObject(refused)
     await expect(db.clear({ snapshot: surplus })).rejects.toMatchObject(refused)
+    // Asked for before it is known that it was refused.
+    const another = db.snapshot()
+    const iterators = [
+      db.iterator({ snapshot: another }).next(),
+      db.keys({ snapshot: another }).nextv(10),
+      db.values({ snapshot: another }).all()
+    ]
+    for (const answer of iterators) await expect(answer).rejects.toMatchObject(refused)
     await snapshots[0]?.close()
     expect(await db.get('a', { snapshot: db.snapshot() })).toBe('1')
   })
@@ -381,6 +390,61 @@ describe('snapshots on the wire', () => {
     expect(JSON.parse(answer.body.toString())).toMatchObject({ code: 'PARTYD_SNAPSHOT_LOST' })
     holder.socket.destroy()
     other.socket.destroy()
+  })
+
+  it('that are not held answer each demand of an iterator, and cost nothing', async () => {
+    const location = locations.create()
+    await open(location)
+    const client = await RawClient.open(join(location, 'partyd.sock'))
+    // More demands than a session may have unanswered, if they were not.
+    for (let number = 1; number <= 200; number++) {
+      const answer = await client.ask(KIND.iteratorOpen, (frame) => {
+        frame.uint32(number)
+        frame.uint8(ITERATOR_FLAGS.keys | ITERATOR_FLAGS.snapshot)
+        frame.uint32(0)
+        frame.uint32(99)
+        frame.uint8(0)
+        frame.uint32(131_072)
+        frame.uint32(10)
+      })
+      expect(JSON.parse(answer.body.toString())).toMatchObject({ code: 'PARTYD_SNAPSHOT_LOST' })
+    }
+    client.socket.destroy()
+  })
+
+  it('closed in the middle of a getMany stay until it is answered', async () => {
+    const location = locations.create()
+    const db = await open(location)
+    const keys = Array.from({ length: 120 }, (_, index) => `key ${index}`)
+    const batch = (value: string): Promise<void> =>
+      db.batch(keys.map((key) => ({ type: 'put', key, value })))
+    await batch('old'.repeat(50_000))
+    await db.getMany(keys) // From here on the daemon knows that values are large, and reads a few at a time.
+    const client = await RawClient.open(join(location, 'partyd.sock'))
+    client.socket.pause()
+    client.send(
+      encodeFrame(KIND.snapshotOpen, 1, (frame) => frame.uint32(7)),
+      encodeFrame(KIND.getMany, 2, (frame) => {
+        frame.uint8(READ_FLAGS.snapshot)
+        frame.uint32(7)
+        frame.uint32(keys.length)
+        for (const key of keys) frame.bytes(key)
+      }),
+      encodeFrame(KIND.snapshotClose, 3, (frame) => frame.uint32(7))
+    )
+    await sleep(200)
+    await batch('new'.repeat(50_000))
+    client.socket.resume()
+    const answers: string[] = []
+    for (let last = false; !last; ) {
+      const { kind, id, body } = (await client.next()) as Frame
+      if (id !== 2) continue
+      answers.push(body.toString('latin1'))
+      last = kind !== KIND.values || body[0] === 0
+    }
+    // All of one moment, or the error that says that it is over.
+    expect(answers.join('')).not.toContain('new')
+    client.socket.destroy()
   })
 
   it('are opened once by each number', async () => {

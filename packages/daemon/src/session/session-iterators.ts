@@ -62,9 +62,10 @@ export class SessionIterators implements IteratorOwner {
     const iterator = new PartyIterator(options, engine.scanQueue, this)
     this.#iterators.set(iteratorId, iterator)
     this.#sweep ??= setInterval(() => this.#closeIdle(), TIMES.iteratorIdle / 4).unref()
-    order.read(() => this.#begin(iterator, iteratorId, snapshotNumber))
+    // First: if it cannot begin, its close answers the demand.
     if (count > 0) iterator.next(id, bytes, count)
-    else answers.done(id)
+    order.read(() => this.#begin(iterator, iteratorId, snapshotNumber))
+    if (count === 0) answers.done(id)
   }
 
   #begin(iterator: PartyIterator, iteratorId: number, snapshotNumber: number | undefined): void {

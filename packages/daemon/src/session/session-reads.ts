@@ -137,6 +137,8 @@ export class SessionReads {
     // All groups see the same database.
     const own = given === undefined ? database.snapshot() : undefined
     const snapshot = given ?? (own as Snapshot)
+    // Between two groups nothing else holds it, and a read on the spot does not ask whether it is open.
+    snapshot.ref()
     try {
       let to = 0
       do {
@@ -149,6 +151,7 @@ export class SessionReads {
         await channel.writable()
       } while (to < keys.length && this.#status === 'open')
     } finally {
+      snapshot.unref()
       await own?.close()
     }
   }
