@@ -1,4 +1,5 @@
-import { readFileSync, writeFileSync } from 'node:fs'
+import { randomBytes } from 'node:crypto'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { connect, type Socket } from 'node:net'
 import { join } from 'node:path'
@@ -11,6 +12,7 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { DaemonCommands } from '../harness/daemon-command.js'
 import { ForeignProcess, writeWithClassicLevel } from '../harness/foreign-process.js'
 import { findDaemons, isAlive, Locations, publishedPid, until } from '../harness/locations.js'
+import { MemoryWatch } from '../harness/memory.js'
 import { Program } from '../harness/program.js'
 import { expectWithin } from '../harness/slowness.js'
 
@@ -511,6 +513,46 @@ describe('connectGuest', () => {
 })
 
 describe('a guest that breaks the rules', () => {
+  it('by leaving in the middle of a long clear does not keep its daemon from ending well', async () => {
+    const location = locations.create()
+    const daemon = await commands.serve(location)
+    const db = open(location)
+    for (let from = 0; from < 200_000; from += 10_000) {
+      const keys = Array.from({ length: 10_000 }, (_, index) => `${from + index}`)
+      await db.batch(keys.map((key) => ({ type: 'put', key, value: 'v' })))
+    }
+    await db.close()
+    connectStock(location)
+      .clear()
+      .catch(() => {})
+    await sleep(50)
+    for (const socket of sockets.splice(0)) socket.destroy()
+    await PartyLevel.stop(location)
+    expect(await daemon.ended).toEqual({ code: 0, signal: null })
+    expect(existsSync(join(location, 'partyd.exit.json'))).toBe(false)
+  })
+
+  it('by reading no answers is not read, and costs the daemon little', async () => {
+    const location = locations.create()
+    const daemon = await commands.serve(location)
+    const db = open(location)
+    await db.put('k', randomBytes(250_000).toString('hex'))
+    const memory = new MemoryWatch(daemon.pid)
+    const guest = connectStock(location)
+    // many-level sends what it is asked at once, and counts no bytes.
+    const [socket] = sockets
+    await guest.get('k')
+    socket?.pause()
+    socket?.removeAllListeners('data')
+    const gets = Array.from({ length: 2_000 }, () => guest.get('k'))
+    for (const get of gets) get.catch(() => {})
+    await sleep(2_000)
+    memory.stop()
+    console.log(`the daemon has grown by ${memory.growth.toFixed(0)} MB`)
+    expect(memory.growth).toBeLessThan(250)
+    expect(await db.get('k')).toHaveLength(500_000)
+  })
+
   it('with an oversized frame loses its own connection and nobody else’s', async () => {
     const location = locations.create()
     const daemon = await commands.serve(location)

@@ -31,7 +31,7 @@ export class GuestConnection implements Connection {
   private constructor(socket: Socket, facade: ManyLevelFacade) {
     this.#socket = socket
     this.#facade = facade
-    this.#guard = new GuestFrameGuard(facade)
+    this.#guard = new GuestFrameGuard(socket, facade)
   }
 
   get description(): ClientDescription {
@@ -68,18 +68,23 @@ export class GuestConnection implements Connection {
   }
 }
 
-/** Passes length-prefixed frames on unchanged, and fails on one that is too large before it is buffered. */
+/**
+ * Passes length-prefixed frames on unchanged, a few at a time and while the guest reads its answers: many-level's
+ * host keeps whatever the socket does not take. Fails on a frame that is too large before it is buffered.
+ */
 class GuestFrameGuard extends Transform {
   /** Bytes of the current frame still to come. */
   #missing = 0
   #length = 0
   #shift = 0
   #status: 'passing' | 'held' = 'passing'
+  readonly #socket: Socket
   readonly #facade: ManyLevelFacade
 
   /** @param facade makes the guest wait while it has too much to do. */
-  constructor(facade: ManyLevelFacade) {
+  constructor(socket: Socket, facade: ManyLevelFacade) {
     super()
+    this.#socket = socket
     this.#facade = facade
   }
 
@@ -89,31 +94,64 @@ class GuestFrameGuard extends Transform {
   }
 
   override _transform(chunk: Buffer, _encoding: string, callback: TransformCallback): void {
-    if (this.#status === 'held') return
-    for (let offset = 0; offset < chunk.length; ) {
+    const onPassed = (): void => {
+      if (this.#status === 'passing') callback()
+    }
+    this.#pass(chunk).then(onPassed, callback)
+  }
+
+  async #pass(chunk: Buffer): Promise<void> {
+    for (let start = 0; start < chunk.length && this.#status === 'passing'; ) {
+      const end = this.#findEnd(chunk, start)
+      this.push(chunk.subarray(start, end))
+      start = end
+      await this.#facade.awaitRoom()
+      await this.#awaitReader()
+    }
+  }
+
+  /** Where as many frames end as may be answered at a time, or the chunk. @throws ProtocolError */
+  #findEnd(chunk: Buffer, start: number): number {
+    let frames = this.#facade.operationsMax
+    for (let offset = start; offset < chunk.length; ) {
       if (this.#missing === 0) {
-        const byte = chunk[offset++] as number
-        this.#length += (byte & 0x7f) * 2 ** this.#shift
-        this.#shift += 7
-        if (this.#length > LIMITS.frameBytesMax || this.#shift > 35) {
-          return callback(
-            new ProtocolError(`A guest sent a frame of ${this.#length} bytes or more`)
-          )
-        }
-        if ((byte & 0x80) === 0) this.#beginFrame()
+        if (this.#shift === 0 && frames-- === 0) return offset
+        this.#readLength(chunk[offset++] as number)
       } else {
         const taken = Math.min(this.#missing, chunk.length - offset)
         this.#missing -= taken
         offset += taken
       }
     }
-    this.push(chunk)
-    void this.#facade.awaitRoom().then(() => callback())
+    return chunk.length
+  }
+
+  /** @param byte of a frame's length, which has seven bits in each. */
+  #readLength(byte: number): void {
+    this.#length += (byte & 0x7f) * 2 ** this.#shift
+    this.#shift += 7
+    if (this.#length > LIMITS.frameBytesMax || this.#shift > 35) {
+      throw new ProtocolError(`A guest sent a frame of ${this.#length} bytes or more`)
+    }
+    if ((byte & 0x80) === 0) this.#beginFrame()
   }
 
   #beginFrame(): void {
     this.#missing = this.#length
     this.#length = 0
     this.#shift = 0
+  }
+
+  /** Resolves when the socket has taken all answers that there are, or is gone. */
+  async #awaitReader(): Promise<void> {
+    while (this.#socket.writableNeedDrain && !this.#socket.destroyed) {
+      await new Promise<void>((resolve) => {
+        const onChange = (): void => {
+          this.#socket.off('drain', onChange).off('close', onChange)
+          resolve()
+        }
+        this.#socket.on('drain', onChange).on('close', onChange)
+      })
+    }
   }
 }

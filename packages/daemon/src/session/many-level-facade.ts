@@ -45,9 +45,14 @@ export class ManyLevelFacade {
     await new Promise<void>((resolve) => this.#whenIdle.push(resolve))
   }
 
+  /** Operations that may be pending: fewer where values are large, for all answers are in memory at once. */
+  get operationsMax(): number {
+    return Math.min(LIMITS.readsInFlightMax, this.#engine.readPath.countFor(LIMITS.readBytesMax))
+  }
+
   /** Resolves when few enough operations are pending for more to be taken on. */
   async awaitRoom(): Promise<void> {
-    while (this.#pending >= LIMITS.readsInFlightMax) {
+    while (this.#pending >= this.operationsMax) {
       await new Promise<void>((resolve) => this.#whenRoom.push(resolve))
     }
   }
@@ -103,18 +108,33 @@ export class ManyLevelFacade {
     callback: (error: Error | null, values: (Buffer | undefined)[]) => void
   ): void {
     const done = this.#begin(callback)
-    this.#order.read(async () => {
-      let values: (Buffer | undefined)[]
-      try {
-        values = await this.#engine.database.getMany([...keys], true)
-      } catch (error) {
-        return done(error as Error, [])
-      }
-      done(
-        null,
-        values.map((value, index) => (isHidden(keys[index] as Buffer) ? undefined : value))
-      )
+    this.#order.read(() => {
+      const onFailed = (error: Error): void => done(error, [])
+      this.#readMany(keys).then((values) => done(null, values), onFailed)
     })
+  }
+
+  /** @throws PartyError `PARTYD_TOO_LARGE`: the host puts all values into one frame. */
+  async #readMany(keys: readonly Buffer[]): Promise<(Buffer | undefined)[]> {
+    const { database, readPath } = this.#engine
+    const snapshot = database.snapshot()
+    const values: (Buffer | undefined)[] = []
+    try {
+      let bytes = 0
+      while (values.length < keys.length) {
+        const countMax = readPath.countFor(LIMITS.readGroupBytes)
+        const group = keys.slice(values.length, values.length + countMax)
+        for (const [index, value] of (await database.getMany(group, true, snapshot)).entries()) {
+          readPath.weigh(value)
+          values.push(isHidden(group[index] as Buffer) ? undefined : value)
+          bytes += value?.length ?? 0
+        }
+        if (bytes > LIMITS.frameBytesMax) throw tooManyBytes()
+      }
+    } finally {
+      await snapshot.close()
+    }
+    return values
   }
 
   iterator(options: GuestRangeOptions): GuestIterator<[Buffer, Buffer]> {
@@ -223,6 +243,11 @@ function pickRange({ gt, gte, lt, lte }: GuestRangeOptions): Range {
 
 function notFound(): Error {
   return Object.assign(new Error('Entry not found'), { code: 'LEVEL_NOT_FOUND' })
+}
+
+function tooManyBytes(): PartyError {
+  const message = `The values come to more than the ${LIMITS.frameBytesMax} bytes that an answer can hold. Ask for fewer keys.`
+  return new PartyError('PARTYD_TOO_LARGE', message)
 }
 
 function reservedKey(): Error {

@@ -101,12 +101,16 @@ export class SessionRegistry {
     if (this.#records.isFresh) await this.removeAll()
   }
 
-  /** Leaves no trace of partyd in the database: the last act before it is closed. */
+  /** Leaves no trace of partyd in the database: the last write before it is closed. */
   async removeAll(): Promise<void> {
     clearInterval(this.#sweep)
-    await new Promise<void>((resolve) =>
-      this.#commitQueue.enqueue(this.#records.createRemoveAll(resolve))
-    )
+    await new Promise<void>((resolve) => {
+      const onCommitted = (): void => {
+        this.#commitQueue.end()
+        resolve()
+      }
+      this.#commitQueue.enqueue(this.#records.createRemoveAll(onCommitted))
+    })
   }
 
   #removeExpired(onGeneration: () => void): void {

@@ -54,7 +54,7 @@ export class CommitQueue {
   #waitingSince = 0
   /** Being written. */
   #current = new WriteGroup()
-  #status: 'idle' | 'writing' | 'failed' = 'idle'
+  #status: 'idle' | 'writing' | 'failed' | 'ended' = 'idle'
 
   constructor(database: Database, owner: CommitQueueOwner) {
     this.#database = database
@@ -67,6 +67,11 @@ export class CommitQueue {
     this.#status = 'writing'
     // Behind the reads of this turn's sockets: whatever came in on any of them joins the first batch.
     setImmediate(this.#run)
+  }
+
+  /** Writes nothing behind the batch under way: the database is about to be closed. */
+  end(): void {
+    this.#status = 'ended'
   }
 
   #wait(write: Write): void {
@@ -101,14 +106,14 @@ export class CommitQueue {
   }
 
   readonly #run = async (): Promise<void> => {
-    while (this.#waiting.writes.length > 0) {
+    while (this.#waiting.writes.length > 0 && this.#status === 'writing') {
       this.#current = this.#takeGroup()
       const { writes } = this.#current
       this.#owner.slowOperations.noteSince(this.#waitingSince, 'queue', extentOf(writes))
       if (!(await this.#writeBatch(writes))) return
     }
     this.#current = new WriteGroup()
-    this.#status = 'idle'
+    if (this.#status === 'writing') this.#status = 'idle'
   }
 
   /** @returns whether there may be another batch. */
