@@ -171,6 +171,18 @@ describe('a log that cannot be written', () => {
   })
 })
 
+it('a daemon in the foreground goes on when its standard output cannot be written', async () => {
+  const location = locations.create()
+  const wrapper = ['sh', '-c', 'exec "$@" > /dev/full', 'sh']
+  const daemon = await commands.serve(location, [], { wrapper })
+  const db = clients.open(location)
+  for (let number = 1; number <= 50; number++) await causeWarning(location, number + 1)
+  await db.put('a', '1')
+  await PartyLevel.stop(location)
+  expect(await daemon.ended).toEqual({ code: 0, signal: null })
+  expect(existsSync(join(location, 'partyd.exit.json'))).toBe(false)
+})
+
 // SIGUSR2 tells what `partyd status` does.
 it('a daemon writes its status into the log on SIGUSR2', async () => {
   const location = locations.create()

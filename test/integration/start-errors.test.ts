@@ -5,6 +5,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  truncateSync,
   writeFileSync
 } from 'node:fs'
 import { join } from 'node:path'
@@ -116,6 +117,17 @@ describe('every operation learns why the database could not be opened', () => {
     const location = await createCorrupt()
     expectAll(await tryAll(location), { code: 'LEVEL_CORRUPTION', path: location })
     expect(findDaemons(location)).toEqual([])
+  })
+
+  it('because a table cannot be read that LevelDB opens only when somebody reads', async () => {
+    const location = locations.create()
+    // Each opening makes a table of the log before; as they overlap, they stay where all are looked at.
+    for (const value of ['1', '2', '3']) await writeWithClassicLevel(location, [['a', value]])
+    const tables = readdirSync(location).filter((name) => name.endsWith('.ldb'))
+    for (const table of tables) truncateSync(join(location, table), 100)
+    expectAll(await tryAll(location), { code: 'LEVEL_IO_ERROR', path: location })
+    const { ended } = commands.start(['serve', location])
+    expect((await ended).code).toBe(23)
   })
 
   it('because its directory is closed to this user', async () => {

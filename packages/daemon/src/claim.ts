@@ -49,12 +49,25 @@ export async function claim(options: ClaimOptions): Promise<Claim> {
   const { location } = options
   const created = !hasDatabase(location)
   const database = await openWhenFree(options)
-  const foreignKey = await database.findForeignHiddenKey()
-  if (foreignKey !== undefined) {
+  try {
+    await assertNoForeignKey(location, database)
+  } catch (error) {
     await database.close()
-    throw foreignKeyError(location, foreignKey)
+    throw error
   }
   return { database, created }
+}
+
+/** The first read of all: it may be what finds that a table cannot be read. */
+async function assertNoForeignKey(location: string, database: Database): Promise<void> {
+  let key: Buffer | undefined
+  try {
+    key = await database.findForeignHiddenKey()
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException
+    throw openError(location, code ?? 'LEVEL_IO_ERROR', message)
+  }
+  if (key !== undefined) throw foreignKeyError(location, key)
 }
 
 async function openWhenFree(options: ClaimOptions): Promise<Database> {

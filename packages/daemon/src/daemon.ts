@@ -347,8 +347,13 @@ class Daemon {
 
   /** @returns whether a client that has just come can be served. */
   #welcomeClient(): boolean {
-    if (this.#status === 'parking' && !this.#signals.stop.aborted) this.#stay()
+    if (this.#status === 'parking' && !this.#isToStop) this.#stay()
     return this.#status === 'serving'
+  }
+
+  /** Whether somebody has asked for its end, and not only nobody for it. */
+  get #isToStop(): boolean {
+    return this.#signals.stop.aborted || this.#stopRequests.length > 0
   }
 
   #stay(): void {

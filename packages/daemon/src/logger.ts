@@ -1,8 +1,11 @@
 // The daemon's log. The only file that knows pino, which is loaded after the start: it costs more
 // time than opening the database. Until then records wait in memory.
 
-import type { Logger as PinoLogger } from 'pino'
+import type { DestinationStream, Logger as PinoLogger, pino } from 'pino'
 import { LogFile } from './log-file.js'
+
+/** Bytes of lines that wait for standard output while it cannot be written. */
+const WAITING_BYTES_MAX = 65_536
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'fatal'
 
@@ -119,7 +122,14 @@ async function createPino(
   // Times are ours: a record may have waited.
   const settings = { level, base, timestamp: false }
   if (file !== undefined) return pino(settings, file)
-  if (!process.stdout.isTTY) return pino(settings, pino.destination({ dest: 1, sync: true }))
+  if (!process.stdout.isTTY) return pino(settings, standardOutput(pino))
   const { prettyStream } = await import('./pretty-log.js')
   return pino(settings, prettyStream())
+}
+
+/** Its file may be on a disk that is full. That is no reason to end: lines wait, and then get lost. */
+function standardOutput({ destination }: typeof pino): DestinationStream {
+  const stream = destination({ dest: 1, sync: true, maxLength: WAITING_BYTES_MAX })
+  stream.on('error', () => {})
+  return stream
 }
