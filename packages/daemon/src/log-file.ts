@@ -1,8 +1,8 @@
 // The file that a daemon logs into: one write a line, moved away when it is full, opened again when
 // somebody else has moved it. Whatever goes wrong with it, the daemon goes on.
 
-import { closeSync, fstatSync, openSync, readSync, renameSync, statSync, writeSync } from 'node:fs'
-import { LIMITS } from '@partyd/shared'
+import { closeSync, fstatSync, readSync, renameSync, statSync, writeSync } from 'node:fs'
+import { LIMITS, openOwnLog } from '@partyd/shared'
 
 const LINE_FEED = 10
 
@@ -49,7 +49,7 @@ export class LogFile {
   reopen(): void {
     const previous = this.#fd
     try {
-      this.#fd = openSync(this.#path, 'a+', 0o600)
+      this.#fd = openOwnLog(this.#path)
       this.#bytes = fstatSync(this.#fd).size
       this.#lineFeed = endsWithLine(this.#fd, this.#bytes) ? '' : '\n'
       if (previous !== undefined) closeSync(previous)

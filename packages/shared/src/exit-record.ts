@@ -1,8 +1,9 @@
 // `partyd.exit.json`: why the last daemon of a location ended, if it did not end well. The next one
 // that is ready removes it.
 
-import { readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { locationFiles } from './location.js'
+import { createOwnFile } from './own-file.js'
 
 /** The content of `partyd.exit.json`. */
 export interface ExitRecord {
@@ -18,7 +19,7 @@ export interface ExitRecord {
 
 /** @throws the file system's error; a full disk is one of the reasons to be here. */
 export function writeExitRecord(location: string, record: ExitRecord): void {
-  writeFileSync(locationFiles(location).exit, `${JSON.stringify(record)}\n`, { mode: 0o600 })
+  createOwnFile(locationFiles(location).exit, `${JSON.stringify(record)}\n`)
 }
 
 /** Undefined when the last daemon ended well, or without a word, or when it is not ours to read. */

@@ -1,10 +1,11 @@
 // `partyd.hold`: until when a location is to be left alone, because it was stopped on purpose or its
 // files are being worked on. Clients wait instead of starting a daemon.
 
-import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { linkSync, readFileSync, renameSync, rmSync } from 'node:fs'
 import { LevelError } from './errors.js'
 import { TIMES } from './limits.js'
 import { locationFiles } from './location.js'
+import { createOwnFile } from './own-file.js'
 
 /** The content of `partyd.hold`. */
 export interface Hold {
@@ -110,7 +111,7 @@ function createHold(reason: Hold['reason'], ms: number): Hold {
 
 function writeTemporary(path: string, hold: Hold): string {
   const temporary = `${path}.${process.pid}`
-  writeFileSync(temporary, `${JSON.stringify(hold)}\n`, { mode: 0o600 })
+  createOwnFile(temporary, `${JSON.stringify(hold)}\n`)
   return temporary
 }
 

@@ -1,6 +1,6 @@
 // `partyd.json`: how clients learn who serves a location. A hint, never proof.
 
-import { chmodSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { readFileSync, rmSync } from 'node:fs'
 import { basename, dirname, isAbsolute } from 'node:path'
 import { LIMITS } from './limits.js'
 import {
@@ -11,6 +11,7 @@ import {
   locationFiles,
   type Platform
 } from './location.js'
+import { replaceOwnFile } from './own-file.js'
 import { isDirectoryPrivate, isEndpointPrivate } from './private-endpoint.js'
 
 /** How a daemon was started: by a client, by hand, or by a service manager. */
@@ -93,17 +94,8 @@ export function isEndpointOfOtherName(
 
 /** Writes `partyd.json` in one step. Only the holder of LevelDB's lock may call this. */
 export function writeRendezvous(location: string, rendezvous: Rendezvous): void {
-  const { rendezvous: path } = locationFiles(location)
-  const temporary = `${path}.tmp`
   const content = { ...rendezvous, directory: directoryId(location) }
-  writeFileSync(temporary, `${JSON.stringify(content)}\n`, { mode: 0o600 })
-  chmodSync(temporary, 0o600)
-  try {
-    renameSync(temporary, path)
-  } catch (error) {
-    rmSync(temporary, { force: true })
-    throw error
-  }
+  replaceOwnFile(locationFiles(location).rendezvous, `${JSON.stringify(content)}\n`)
 }
 
 /** Removes `partyd.json`. Only the holder of LevelDB's lock may call this. */

@@ -2,18 +2,10 @@
 // could put a socket in the endpoint's place.
 
 import { randomBytes } from 'node:crypto'
-import {
-  closeSync,
-  constants,
-  fstatSync,
-  openSync,
-  readSync,
-  renameSync,
-  rmSync,
-  writeFileSync
-} from 'node:fs'
+import { closeSync, constants, fstatSync, openSync, readSync, rmSync } from 'node:fs'
 import { PartyError } from './errors.js'
 import { currentPlatform, locationFiles, type Platform } from './location.js'
+import { replaceOwnFile } from './own-file.js'
 import { adviseOnRights, isTrustedOwner } from './private-endpoint.js'
 
 const TOKEN_BYTES = 32
@@ -26,11 +18,7 @@ const { O_NOFOLLOW: NOFOLLOW, O_NONBLOCK: NONBLOCK } = constants as Partial<type
 export function writeToken(location: string): Buffer {
   const token = randomBytes(TOKEN_BYTES)
   const { token: path } = locationFiles(location)
-  const temporary = `${path}.tmp`
-  rmSync(temporary, { force: true })
-  // Others may write to the directory: what they have put there meanwhile must not be written to.
-  writeFileSync(temporary, `${token.toString('hex')}\n`, { mode: 0o600, flag: 'wx' })
-  renameSync(temporary, path)
+  replaceOwnFile(path, `${token.toString('hex')}\n`)
   return token
 }
 

@@ -1,7 +1,7 @@
 // Starts a daemon, detached, and listens to how its start goes.
 
 import type { ChildProcess } from 'node:child_process'
-import { closeSync, openSync, readFileSync } from 'node:fs'
+import { closeSync, readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
 import {
@@ -9,6 +9,7 @@ import {
   fromWireError,
   LIMITS,
   locationFiles,
+  openOwnLog,
   PartyError,
   parseStartReport,
   type StartReport,
@@ -95,7 +96,7 @@ function spawnDaemon(
 /** The log takes what the daemon prints when it cannot log: without it we go on. */
 function openLog(location: string): number | 'ignore' {
   try {
-    return openSync(locationFiles(location).log, 'a', 0o600)
+    return openOwnLog(locationFiles(location).log)
   } catch {
     return 'ignore'
   }

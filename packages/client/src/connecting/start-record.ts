@@ -1,13 +1,14 @@
 // What clients tell each other, in a file in the location, about daemons that could not start: so
 // that a crash loop is not driven by everybody who waits, and everybody learns the reason.
 
-import { readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import {
   findLockHolder,
   fromWireError,
   type LevelError,
   LIMITS,
   locationFiles,
+  replaceOwnFile,
   TIMES,
   toWireError,
   type WireError
@@ -64,10 +65,8 @@ function readRecord(location: string): StartRecord | undefined {
 
 function writeRecord(location: string, record: StartRecord): void {
   const { failed } = locationFiles(location)
-  const temporary = `${failed}.${process.pid}`
   try {
-    writeFileSync(temporary, `${JSON.stringify(record)}\n`, { mode: 0o600 })
-    renameSync(temporary, failed)
+    replaceOwnFile(failed, `${JSON.stringify(record)}\n`, `${failed}.${process.pid}`)
   } catch {
     // A location that cannot be written to has better reasons to tell.
   }
