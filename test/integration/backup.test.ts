@@ -135,7 +135,7 @@ it('takes an empty directory for its own, and no other', async () => {
   expect(readdirSync(folder).sort()).toEqual(['empty', 'file', 'full'])
 })
 
-it('is not put inside the database', async () => {
+it('and an export are not put inside the database', async () => {
   const location = locations.create()
   await fill(location, strangeEntries())
   const inside = join(location, 'backup')
@@ -143,6 +143,11 @@ it('is not put inside the database', async () => {
   expect(code).toBe(2)
   expect(stderr).toContain(`PARTYD_USAGE: ${inside} is inside ${location}`)
   expect(existsSync(inside)).toBe(false)
+  for (const name of ['export.ndjson', 'CURRENT']) {
+    const file = join(location, name)
+    const exported = await commands.run(['export', location, file, '--force'])
+    expect(exported).toMatchObject({ code: 2, stderr: expect.stringContaining('is inside') })
+  }
   // A name that only begins alike is another directory.
   expect((await commands.run(['backup', location, `${location}-copy`])).code).toBe(0)
   rmSync(`${location}-copy`, { recursive: true })

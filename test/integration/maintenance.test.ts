@@ -1,5 +1,6 @@
 // PartyLevel.destroy and PartyLevel.repair: what they do, what they refuse, and whom they hold off.
 
+import { spawnSync } from 'node:child_process'
 import {
   existsSync,
   mkdirSync,
@@ -21,6 +22,10 @@ import { findDaemons, isAlive, Locations, publishedPid, until } from '../harness
 vi.setConfig({ testTimeout: 60_000 })
 
 const HOOK = new URL('../harness/slow-repair-hook.js', import.meta.url).href
+
+/** What makes a process see none of those outside, nor what they hold. */
+const NAMESPACE = ['--fork', '--pid', '--mount-proc']
+const hasNamespaces = spawnSync('unshare', [...NAMESPACE, 'true']).status === 0
 
 const locations = new Locations()
 const commands = new DaemonCommands()
@@ -298,6 +303,19 @@ describe.each(['destroy', 'repair'] as const)('%s', (name) => {
     expect(code).toBe(21)
     expect(stderr).toContain(`pid ${holder.pid}`)
   })
+
+  // The kernel's table of locks shows none of those that another container's processes hold.
+  it.runIf(hasNamespaces)(
+    'refuses while a program of another container holds the lock',
+    async () => {
+      const location = locations.create()
+      await holdLock(location)
+      const args = [...NAMESPACE, process.execPath, DAEMON_ENTRY, name, location]
+      const { code, stderr } = await new Command('unshare', args).finished
+      expect(code).toBe(21)
+      expect(stderr).toContain('is locked by another process')
+    }
+  )
 
   it('wants a location', async () => {
     await expect(PartyLevel[name]('')).rejects.toThrow(TypeError)

@@ -125,6 +125,19 @@ export class Database {
     return ClassicLevel.destroy(location)
   }
 
+  /** Whether somebody holds the lock. LevelDB takes it first of all, whatever is wrong with the database. */
+  static async isLocked(location: string): Promise<boolean> {
+    const level = new ClassicLevel(location, { createIfMissing: false })
+    try {
+      await level.open()
+      await level.close()
+      return false
+    } catch (error) {
+      const { code } = ((error as Error).cause ?? error) as NodeJS.ErrnoException
+      return code === 'LEVEL_LOCKED'
+    }
+  }
+
   /** Puts together what can still be read. LevelDB does not take its lock for that. @throws LevelDB's error. */
   static repair(location: string): Promise<void> {
     return ClassicLevel.repair(location)

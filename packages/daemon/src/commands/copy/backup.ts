@@ -1,14 +1,12 @@
 // `partyd backup`: a second database with all entries of one moment, while the first is in use.
 
-import { existsSync, realpathSync } from 'node:fs'
-import { sep } from 'node:path'
 import type { Bytes } from '@partyd/shared'
 import { type Command, type CommandInput, LOCATION } from '../command.js'
 import { withExisting } from '../data/data-scope.js'
 import { UsageError } from '../failure.js'
 import type { ClientDatabase } from '../open-database.js'
 import type { Output } from '../output.js'
-import { directoryIsTaken, findTarget, isEmptyDirectory } from './partial-target.js'
+import { assertOutside, directoryIsTaken, findTarget, isEmptyDirectory } from './partial-target.js'
 import { describeTally, showProgress, type Tally } from './progress.js'
 import { ScanPosition } from './scan-position.js'
 import { ALL, scanSnapshot, withRestarts } from './snapshot-scan.js'
@@ -42,14 +40,6 @@ function refuseUnlessEmpty(path: string): typeof isEmptyDirectory {
     if (isEmptyDirectory(found, target)) return true
     throw directoryIsTaken(path)
   }
-}
-
-/** What is inside would be in the way of whoever destroys or copies the database. */
-function assertOutside(directory: string, target: string, path: string): void {
-  if (!existsSync(directory)) return // Reading it will tell.
-  const location = realpathSync.native(directory)
-  if (!`${target}${sep}`.startsWith(`${location}${sep}`)) return
-  throw new UsageError(`${path} is inside ${location}`, 'Name a directory somewhere else.')
 }
 
 async function backUp(

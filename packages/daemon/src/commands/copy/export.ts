@@ -19,6 +19,7 @@ import {
   HEADER_LINE,
   isLongEntry
 } from './export-format.js'
+import { assertOutside } from './partial-target.js'
 import { describeTally, showProgress, type Tally } from './progress.js'
 import { ScanPosition } from './scan-position.js'
 import { scanSnapshot, withRestarts } from './snapshot-scan.js'
@@ -42,10 +43,11 @@ export const exportCommand: Command = {
   example: 'export ./data backup.ndjson',
   interruption: 'abort',
   run: (input, output) => {
-    const [, path] = input.arguments
-    return path === undefined
-      ? exportToOutput(input, output)
-      : exportToFile(input, output, findFile(path, input.options['force'] === true))
+    const [directory = '', path] = input.arguments
+    if (path === undefined) return exportToOutput(input, output)
+    const target = findFile(path, input.options['force'] === true)
+    assertOutside(directory, target, path)
+    return exportToFile(input, output, target)
   }
 }
 

@@ -4,6 +4,7 @@
 import { randomBytes } from 'node:crypto'
 import {
   closeSync,
+  existsSync,
   fsyncSync,
   linkSync,
   lstatSync,
@@ -15,7 +16,7 @@ import {
   rmSync,
   type Stats
 } from 'node:fs'
-import { basename, dirname, join } from 'node:path'
+import { basename, dirname, join, sep } from 'node:path'
 import { LevelError } from '@partyd/shared'
 import { UsageError } from '../failure.js'
 
@@ -84,6 +85,17 @@ function resolveTarget(path: string): string {
   } catch (error) {
     throw writeError(path, error as Error)
   }
+}
+
+/**
+ * What is inside would be in the way of whoever destroys or copies the database, or be a file of it.
+ * @param target {@link findTarget}'s answer for `path`.
+ */
+export function assertOutside(directory: string, target: string, path: string): void {
+  if (!existsSync(directory)) return // Reading it will tell.
+  const location = realpathSync.native(directory)
+  if (!`${target}${sep}`.startsWith(`${location}${sep}`)) return
+  throw new UsageError(`${path} is inside ${location}`, 'Name a place outside of it.')
 }
 
 export function isEmptyDirectory(found: Stats, target: string): boolean {

@@ -95,14 +95,9 @@ async function work(location: string, run: (location: string) => Promise<void>):
   }
 }
 
-/** Where the kernel's table cannot be read, only LevelDB can tell, and only by opening the database. */
+/** The kernel's table of locks is not there everywhere, and does not show what another container holds. */
 async function assertUnlocked(location: string): Promise<void> {
-  if (process.platform === 'linux') return
-  try {
-    await (await Database.open(location, { createIfMissing: false })).close()
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'LEVEL_LOCKED') throw lockedError(location)
-  }
+  if (await Database.isLocked(location)) throw lockedError(location)
 }
 
 /** A hold that is renewed for as long as the work takes. */
