@@ -3,7 +3,6 @@
 import type { Bytes } from '@partyd/shared'
 import { type Command, type CommandInput, LOCATION } from '../command.js'
 import { withExisting } from '../data/data-scope.js'
-import { UsageError } from '../failure.js'
 import type { ClientDatabase } from '../open-database.js'
 import type { Output } from '../output.js'
 import { assertOutside, directoryIsTaken, findTarget, isEmptyDirectory } from './partial-target.js'
