@@ -7,6 +7,7 @@ import { type Duplex, pipeline } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { PartyLevel } from '@partyd/client'
 import { connectGuest, type GuestOptions } from '@partyd/client/many-level'
+import { LIMITS } from '@partyd/shared'
 import { ManyLevelGuest } from 'many-level'
 import { afterEach, describe, expect, it } from 'vitest'
 import { DaemonCommands } from '../harness/daemon-command.js'
@@ -530,6 +531,22 @@ describe('a guest that breaks the rules', () => {
     await PartyLevel.stop(location)
     expect(await daemon.ended).toEqual({ code: 0, signal: null })
     expect(existsSync(join(location, 'partyd.exit.json'))).toBe(false)
+  })
+
+  it('by opening too many iterators is told so, and has room again for each that it closes', async () => {
+    const location = locations.create()
+    await commands.serve(location)
+    const guest = connectStock(location)
+    await guest.put('a', '1')
+    const iterators = Array.from({ length: LIMITS.iteratorsMax }, () => guest.keys())
+    for (const iterator of iterators) expect(await iterator.next()).toBe('a')
+    const surplus = guest.keys()
+    await expect(surplus.next()).rejects.toMatchObject({
+      code: 'LEVEL_REMOTE_ERROR'
+    })
+    await surplus.close()
+    await iterators[0]?.close()
+    expect(await guest.keys().next()).toBe('a')
   })
 
   it('by reading no answers is not read, and costs the daemon little', async () => {

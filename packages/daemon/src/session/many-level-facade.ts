@@ -5,7 +5,12 @@ import { type Bytes, LIMITS, NO_LIMIT, PartyError, RESULT } from '@partyd/shared
 import type { Entry } from '../store/database-scan.js'
 import { isHidden, type Range } from '../store/key-space.js'
 import type { Engine } from './engine.js'
-import { type Entries, type IteratorOwner, PartyIterator } from './party-iterator.js'
+import {
+  type Entries,
+  type IteratorOwner,
+  PartyIterator,
+  tooManyIterators
+} from './party-iterator.js'
 import { SessionOrder } from './session-order.js'
 
 type Callback<T = undefined> = (error: Error | null, value?: T) => void
@@ -31,6 +36,7 @@ export class ManyLevelFacade {
   readonly #order: SessionOrder
   /** Operations whose callback has not been called. */
   #pending = 0
+  #openIterators = 0
   #whenIdle: (() => void)[] = []
   #whenRoom: (() => void)[] = []
 
@@ -178,7 +184,9 @@ export class ManyLevelFacade {
     values: boolean,
     pick: (entry: [Buffer, Buffer]) => T
   ): GuestIterator<T> {
-    const iterator = new GuestIterator(pick)
+    const iterator = new GuestIterator(pick, () => this.#openIterators--)
+    if (this.#openIterators === LIMITS.iteratorsMax) return iterator
+    this.#openIterators++
     const { reverse = false } = options
     const scan = { range: pickRange(options), reverse, keys, values, fillCache: false, keep: true }
     const stepOptions = { ...scan, stepBytes: LIMITS.scanStepAloneBytes }
@@ -188,19 +196,23 @@ export class ManyLevelFacade {
   }
 }
 
-/** An iterator as the host uses it: one nextv at a time, no seek or close in between. */
+/** An iterator as the host uses it: one nextv at a time, no seek or close in between, and one close. */
 class GuestIterator<T> implements IteratorOwner {
+  /** There is none if there were too many already. */
   source: PartyIterator | undefined
   readonly #pick: (entry: [Buffer, Buffer]) => T
+  readonly #onClosed: () => void
   #callback: Callback<T[]> | undefined
 
-  constructor(pick: (entry: [Buffer, Buffer]) => T) {
+  constructor(pick: (entry: [Buffer, Buffer]) => T, onClosed: () => void) {
     this.#pick = pick
+    this.#onClosed = onClosed
   }
 
   nextv(size: number, callback: Callback<T[]>): void {
+    if (this.source === undefined) return process.nextTick(callback, tooManyIterators())
     this.#callback = callback
-    this.source?.next(0, LIMITS.scanChunkBytes, size)
+    this.source.next(0, LIMITS.scanChunkBytes, size)
   }
 
   seek(target: Buffer): void {
@@ -208,6 +220,7 @@ class GuestIterator<T> implements IteratorOwner {
   }
 
   close(callback: () => void): void {
+    if (this.source !== undefined) this.#onClosed()
     this.source?.close()
     process.nextTick(callback)
   }

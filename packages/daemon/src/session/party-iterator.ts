@@ -1,7 +1,7 @@
 // One iterator of a party session: answers each demand of the client with one frame of entries,
 // read in steps that the scan queue grants.
 
-import { FRAME_HEADER_BYTES, LIMITS } from '@partyd/shared'
+import { FRAME_HEADER_BYTES, LIMITS, PartyError } from '@partyd/shared'
 import type { Database, Snapshot } from '../store/database.js'
 import type { DatabaseScan, Entry, ScanOptions, ScanStep } from '../store/database-scan.js'
 import type { Scan, ScanQueue, ScanTurn } from '../store/scan-queue.js'
@@ -248,4 +248,10 @@ function bytesOf([key, value]: Entry): number {
 function overtaken(): Error {
   const error = new Error('The iterator was closed before it had answered')
   return Object.assign(error, { code: 'LEVEL_ITERATOR_NOT_OPEN' })
+}
+
+/** Whoever has as many open as {@link LIMITS.iteratorsMax} gets no other. */
+export function tooManyIterators(): PartyError {
+  const message = `This client has ${LIMITS.iteratorsMax} iterators open. Close some of them first.`
+  return new PartyError('PARTYD_TOO_MANY_PENDING', message)
 }

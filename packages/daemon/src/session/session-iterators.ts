@@ -5,12 +5,16 @@ import {
   ITERATOR_FLAGS,
   KIND,
   LIMITS,
-  PartyError,
   ProtocolError,
   TIMES
 } from '@partyd/shared'
 import { explainSnapshot } from '../store/lost-snapshot.js'
-import { type Entries, type IteratorOwner, PartyIterator } from './party-iterator.js'
+import {
+  type Entries,
+  type IteratorOwner,
+  PartyIterator,
+  tooManyIterators
+} from './party-iterator.js'
 import { readRange, readSnapshotNumber } from './request-fields.js'
 import type { SessionContext } from './session-context.js'
 
@@ -136,11 +140,6 @@ export class SessionIterators implements IteratorOwner {
     this.#demandedBytes += bytes
     if (bytes < 0) this.#session.channel.resume()
   }
-}
-
-function tooManyIterators(): PartyError {
-  const message = `This client has ${LIMITS.iteratorsMax} iterators open. Close some of them first.`
-  return new PartyError('PARTYD_TOO_MANY_PENDING', message)
 }
 
 /** The client tells this code from others and opens the iterator again. */
