@@ -5,7 +5,7 @@ import { existsSync, realpathSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { PartyError } from './errors.js'
 import { TIMES } from './limits.js'
-import { findLockHolder, isDaemonProcess } from './lock-holder.js'
+import { findLockHolder, isDaemonProcess, isLockListed } from './lock-holder.js'
 import { ask } from './protocol/control.js'
 import { createHello, type DialFailure, type Dialled, dial } from './protocol/dial.js'
 import { KIND } from './protocol/kind.js'
@@ -37,7 +37,7 @@ export async function stopDaemon(
   let daemon: number | undefined
   for (;;) {
     // Only Linux can tell who holds the lock; elsewhere the dial has the last word.
-    if (daemon !== undefined && findLockHolder(location)?.pid !== daemon) return { pid: daemon }
+    if (daemon !== undefined && isLockListed(location, daemon) !== true) return { pid: daemon }
     const leftMs = Math.max(0, giveUpAt - performance.now())
     const silence = AbortSignal.timeout(Math.min(TIMES.connect, Math.ceil(leftMs)))
     const result = await dial(
