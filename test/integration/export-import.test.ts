@@ -79,6 +79,15 @@ describe('every entry comes back', () => {
     }
   })
 
+  it('through pipes that are called -', async () => {
+    const [location, copy] = [locations.create(), locations.create()]
+    await fill(location, strangeEntries())
+    const { stdout } = await commands.run(['export', location, '-'])
+    expect(stdout).toBe((await commands.run(['export', location])).stdout)
+    expect((await commands.run(['import', copy, '-'], { input: stdout })).code).toBe(0)
+    expect((await commands.run(['export', copy])).stdout).toBe(stdout)
+  })
+
   it('as text where it is text, and as base64 where not', async () => {
     const location = locations.create()
     await fill(location, [

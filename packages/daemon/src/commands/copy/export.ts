@@ -32,7 +32,7 @@ export const exportCommand: Command = {
   summary: 'write all entries, as they are at one moment, as lines of JSON',
   arguments: [
     LOCATION,
-    { name: 'file', description: 'where to; default: standard output', optional: true }
+    { name: 'file', description: 'where to; default, and -: standard output', optional: true }
   ],
   options: [
     { flags: '--force', description: 'replace the file if it is there' },
@@ -44,7 +44,7 @@ export const exportCommand: Command = {
   interruption: 'abort',
   run: (input, output) => {
     const [directory = '', path] = input.arguments
-    if (path === undefined) return exportToOutput(input, output)
+    if (path === undefined || path === '-') return exportToOutput(input, output)
     const target = findFile(path, input.options['force'] === true)
     assertOutside(directory, target, path)
     return exportToFile(input, output, target)

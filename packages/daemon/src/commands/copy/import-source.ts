@@ -29,7 +29,7 @@ export class Source {
 
   /** @throws UsageError when it cannot be read. */
   static async open(path: string | undefined, signal: AbortSignal): Promise<Source> {
-    if (path === undefined) return new Source(process.stdin, 0, signal)
+    if (path === undefined || path === '-') return new Source(process.stdin, 0, signal)
     let file: FileHandle
     try {
       file = await open(path)

@@ -25,7 +25,7 @@ export const importCommand: Command = {
   summary: 'put the entries of an export into a location, which is created if it does not exist',
   arguments: [
     LOCATION,
-    { name: 'file', description: 'where from; default: standard input', optional: true }
+    { name: 'file', description: 'where from; default, and -: standard input', optional: true }
   ],
   options: [
     { flags: '--dry-run', description: 'check every line and write nothing' },
