@@ -143,6 +143,21 @@ describe('a daemon that dies', () => {
     await expectNoTrace(location)
   })
 
+  it('between two frames of an answer has the next one answer from the beginning', async () => {
+    const location = locations.create()
+    const marker = join(location, 'died')
+    const keys = Array.from({ length: 600 }, (_, index) => `key ${index}`)
+    const values = keys.map((key) => `${key} ${'v'.repeat(20_000)}`)
+    const last = keys.at(-1) as string
+    const db = clients.open(location, { spawn: mortalSpawn({ at: 'read', key: last, marker }) })
+    await db.batch(keys.map((key, index) => ({ type: 'put', key, value: values[index] as string })))
+    expect(existsSync(marker)).toBe(false)
+    const read = await db.getMany(keys)
+    expect(existsSync(marker)).toBe(true)
+    expect(read.length).toBe(keys.length)
+    expect(read.every((value, index) => value === values[index])).toBe(true)
+  })
+
   // The hello table, row 1.
   it('after its batch is in does not have it repeated over what came since', async () => {
     const location = locations.create()

@@ -19,6 +19,8 @@ export class SentRequests {
   add(request: Request): void {
     request.id = this.#freeIds.pop() ?? this.#slots.length
     request.order = ++this.#sentCount
+    // What an earlier link had answered of it counts for nothing: this one answers from the beginning.
+    request.parts = undefined
     this.#slots[request.id] = request
   }
 
