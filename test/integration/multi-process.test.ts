@@ -69,6 +69,38 @@ async function killDaemon(location: string): Promise<void> {
 /** Each starts eleven processes. */
 const ROUNDS = process.env['PARTYD_TEST_SLOW'] === undefined ? 6 : 20
 
+describe('a process that names a location relative to its directory', () => {
+  it('keeps it when it goes elsewhere', async () => {
+    const location = locations.create()
+    const elsewhere = locations.create()
+    const source = `
+      import { dirname } from 'node:path'
+      import { connectGuest } from '@partyd/client/many-level'
+      const [, , name, elsewhere] = process.argv
+      process.chdir(dirname(location))
+      const db = new PartyLevel(name)
+      const guest = connectGuest(name)
+      await db.put('before', 'here')
+      process.chdir(elsewhere)
+      await PartyLevel.stop(location)
+      await db.put('after', 'here')
+      await guest.put('guest', 'here')
+      process.chdir('/')
+      await db.close()
+      await db.open()
+      console.log(db.location, ...(await db.values().all()))
+      await guest.close()
+    `
+    const args = [location, basename(location), elsewhere]
+    const { stdout, stderr } = await clients.run(source, { args })
+    expect({ stdout, stderr }).toEqual({
+      stdout: `${basename(location)} here here here\n`,
+      stderr: ''
+    })
+    expect(readdirSync(elsewhere)).toEqual([])
+  })
+})
+
 describe('ten processes started at once on a cold location', () => {
   it(`start one daemon, put one entry each and exit, ${ROUNDS} times`, {
     timeout: 240_000

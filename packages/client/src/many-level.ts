@@ -2,6 +2,7 @@
 
 import { once } from 'node:events'
 import { connect as connectSocket, type Socket } from 'node:net'
+import { resolve } from 'node:path'
 import { type Duplex, pipeline } from 'node:stream'
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
 import { createHello, currentPlatform, isConnectingPrivate, PartyError } from '@partyd/shared'
@@ -40,7 +41,7 @@ export function connectGuest<K = string, V = string>(
   const { keyEncoding = 'utf8', valueEncoding = 'utf8', ...rest } = options
   const resolved = resolveOptions(rest)
   const guest = new ManyLevelGuest<K, V>({ keyEncoding, valueEncoding, retry: true })
-  void new GuestLink(guest as unknown as ManyLevelGuest, location, resolved).run()
+  void new GuestLink(guest as unknown as ManyLevelGuest, resolve(location), resolved).run()
   return guest
 }
 

@@ -1,6 +1,7 @@
 // What abstract-level asks of an implementation: it calls these methods with what it has checked and
 // encoded, and each operation becomes a frame on the connection.
 
+import { resolve } from 'node:path'
 import { type Bytes, KIND } from '@partyd/shared'
 import {
   type AbstractBatchOperation,
@@ -48,6 +49,8 @@ const NOT_SUPPORTED = { getSync: false }
 /** A database on a socket, with nothing that abstract-level does not know: see `PartyLevel`. */
 export class SocketLevel<KDefault, VDefault> extends AbstractLevel<Bytes, KDefault, VDefault> {
   readonly #location: string
+  /** What the location means from now on, wherever this process goes. */
+  readonly #directory: string
   readonly #options: DatabaseOptions<KDefault, VDefault>
   readonly #root: RootDatabase
   /** Whether writes that do not say wait for the disk; undefined to leave it to the daemon. */
@@ -80,6 +83,7 @@ export class SocketLevel<KDefault, VDefault> extends AbstractLevel<Bytes, KDefau
       options
     )
     this.#location = location
+    this.#directory = resolve(location)
     this.#options = options
     this.#root = {
       database: this as unknown as PartyDatabase,
@@ -120,7 +124,7 @@ export class SocketLevel<KDefault, VDefault> extends AbstractLevel<Bytes, KDefau
     this.#openFailure.cause = undefined
     const resolved = resolveOptions({ ...this.#options, ...options })
     this.#sync = resolved.database.sync || undefined
-    const connection = new Connection(this.#location, resolved, (warning) =>
+    const connection = new Connection(this.#directory, resolved, (warning) =>
       this.emit('warning', warning)
     )
     try {
