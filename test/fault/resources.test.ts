@@ -81,6 +81,33 @@ describe('a client without descriptors', () => {
     // It says nothing about the location: others are not to wait for it.
     expect(existsSync(locationFiles(location).failed)).toBe(false)
   })
+
+  it('fails to destroy and to repair with the reason', async () => {
+    const source = `
+      import { execFileSync } from 'node:child_process'
+      import { closeSync, openSync } from 'node:fs'
+      execFileSync('prlimit', ['--pid', String(process.pid), '--nofile=64'])
+      const files = []
+      try {
+        for (;;) files.push(openSync('/dev/null'))
+      } catch {}
+      const say = ({ code, message }) => console.log(code, message)
+      await PartyLevel.repair(location).catch(say)
+      // Enough to look for the program, too few for its pipes.
+      for (const file of files.splice(-3)) closeSync(file)
+      await PartyLevel.destroy(location).catch(say)
+      for (const file of files) closeSync(file)
+      await PartyLevel.destroy(location).then(() => console.log('destroyed'), say)`
+    const location = locations.create()
+    const { stdout, stderr } = await clients.run(source, { args: [location] })
+    expect(stderr).toBe('')
+    expect(stdout.split('\n')).toEqual([
+      expect.stringMatching(/^PARTYD_CRASHED `partyd repair` .* could not be started: .* EMFILE/),
+      expect.stringMatching(/^PARTYD_CRASHED `partyd destroy` .* could not be started: .* EMFILE/),
+      'destroyed',
+      ''
+    ])
+  })
 })
 
 describe('a database with a table that has been cut off', () => {

@@ -5,9 +5,8 @@ import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { resolve } from 'node:path'
 import { createInterface } from 'node:readline'
-import type { Readable } from 'node:stream'
 import { fromWireError, PartyError, parseStartReport } from '@partyd/shared'
-import { spawnDaemonProgram } from './connecting/daemon-program.js'
+import { readyChannelOf, spawnDaemonProgram } from './connecting/daemon-program.js'
 import { assertLocation, type SpawnOptions } from './options.js'
 
 /** How to run `partyd destroy` or `partyd repair`. */
@@ -42,10 +41,13 @@ async function failureOf(
     stderr = (stderr + text).slice(-STDERR_LENGTH_MAX)
   })
   let reported: Error | undefined
-  createInterface({ input: child.stdio[3] as Readable }).on('line', (line) => {
-    const report = parseStartReport(line)
-    if (report?.event === 'error') reported = fromWireError(report.error)
-  })
+  const input = readyChannelOf(child)
+  if (input !== undefined) {
+    createInterface({ input }).on('line', (line) => {
+      const report = parseStartReport(line)
+      if (report?.event === 'error') reported = fromWireError(report.error)
+    })
+  }
   const { pid } = child
   try {
     const [code, signal] = (await once(child, 'close')) as [number | null, string | null]

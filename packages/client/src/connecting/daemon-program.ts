@@ -2,8 +2,10 @@
 // is not this process's own.
 
 import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process'
+import { existsSync, realpathSync } from 'node:fs'
 import { homedir } from 'node:os'
-import { resolve } from 'node:path'
+import { join, resolve } from 'node:path'
+import type { Readable } from 'node:stream'
 import { PartyError } from '@partyd/shared'
 import type { SpawnOptions } from '../options.js'
 import { createLocalRequire } from './installed.js'
@@ -30,17 +32,32 @@ export function spawnDaemonProgram(
   })
 }
 
+/**
+ * What the program was started to report on, descriptor 3. Undefined for a child that came to nothing
+ * because this process has no descriptors left.
+ */
+export function readyChannelOf({ stdio }: ChildProcess): Readable | undefined {
+  return (stdio as ChildProcess['stdio'] | undefined)?.[3] as Readable | undefined
+}
+
 function findEntry(): string {
   const require = createLocalRequire()
   try {
     return require.resolve('partyd/entry')
   } catch (cause) {
+    const directories = require.resolve.paths('partyd') ?? []
+    // Node finds nothing while there are no descriptors left, and remembers for ever that it did not.
+    const entry = directories.map((directory) => join(directory, ENTRY)).find(existsSync)
+    if (entry !== undefined) return realpathSync(entry)
     // As in a bundle that stands alone.
-    const [from] = require.resolve.paths('partyd') ?? []
+    const [from] = directories
     const message = `The package partyd, whose daemon is to be started, is not installed in ${from} or above. Install it there, say with the option 'spawn.entry' where its bin/partyd.cjs is, or start the daemon by hand.`
     throw new PartyError('PARTYD_NOT_RUNNING', message, { path: from, cause })
   }
 }
+
+/** What `partyd/entry` stands for, in a directory of packages. */
+const ENTRY = join('partyd', 'bin', 'partyd.cjs')
 
 /**
  * Variables that are the host's business: debuggers, coverage, package managers, service managers, and

@@ -3,7 +3,6 @@
 import type { ChildProcess } from 'node:child_process'
 import { closeSync, readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
-import type { Readable } from 'node:stream'
 import {
   type DatabaseOptions,
   fromWireError,
@@ -17,7 +16,7 @@ import {
   toDaemonArguments
 } from '@partyd/shared'
 import type { ResolvedOptions } from '../options.js'
-import { spawnDaemonProgram } from './daemon-program.js'
+import { readyChannelOf, spawnDaemonProgram } from './daemon-program.js'
 
 /** What became of a daemon we started. */
 export type LaunchResult =
@@ -67,11 +66,6 @@ export async function launchDaemon(
     child.unref()
     readyChannelOf(child)?.destroy()
   }
-}
-
-/** Undefined for a child that came to nothing because this process has no descriptors left. */
-function readyChannelOf({ stdio }: ChildProcess): Readable | undefined {
-  return (stdio as ChildProcess['stdio'] | undefined)?.[3] as Readable | undefined
 }
 
 function spawnDaemon(
