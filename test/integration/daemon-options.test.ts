@@ -9,6 +9,7 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { Command } from '../harness/command.js'
 import { DAEMON_ENTRY, DaemonCommands } from '../harness/daemon-command.js'
 import { isAlive, Locations, publishedPid, until } from '../harness/locations.js'
+import { Program } from '../harness/program.js'
 
 const HOOK = new URL('../harness/sync-hook.js', import.meta.url).href
 
@@ -123,6 +124,19 @@ describe('partyd --sync', () => {
 })
 
 describe('a client that finds a daemon with other options', () => {
+  it('is connected once, whatever its listener throws', async () => {
+    const location = locations.create()
+    await commands.serve(location, ['--block-size', '8192'])
+    const source = `
+      process.on('uncaughtException', ({ message }) => console.log(message))
+      const db = new PartyLevel(location, { blockSize: 4096 })
+      db.on('warning', () => { throw new Error('of the listener') })
+      await db.put('a', '1')
+      console.log((await db.info()).counters.clients)`
+    const program = new Program(source, { args: [location] })
+    expect(await program.finished).toMatchObject({ code: 0, stdout: 'of the listener\n1\n' })
+  })
+
   it('hears of it once, with their names, and is served', async () => {
     const location = locations.create()
     await open(location, { cacheSize: 1_000_000, compression: false })

@@ -455,9 +455,16 @@ describe('without retry', () => {
     await iterator.close()
   })
 
-  it('an iterator ends with its daemon', async () => {
+  it.each([
+    ['of the constructor', { retry: false }, {}],
+    ['of open()', {}, { retry: false }]
+  ])('by the option %s, an iterator ends with its daemon', async (_name, made, opened) => {
     const location = locations.create()
-    const db = open(location, { retry: false })
+    const db = open(location, made)
+    await db.open()
+    await db.close()
+    await db.open(opened)
+    expect(db.supports.implicitSnapshots).toBe(true)
     await db.batch(
       Array.from({ length: 2_000 }, (_, n) => ({
         type: 'put',

@@ -14,8 +14,9 @@ export type PartyDatabase = AnyDatabase & { readonly openFailure: OpenFailure }
 
 export interface RootDatabase {
   readonly database: PartyDatabase
-  readonly retry: boolean
-  readonly retryTimeoutMs: number
+  /** As it was opened last. */
+  retry: boolean
+  retryTimeoutMs: number
   readonly updateTurns: UpdateTurns
   /** The flags of a write with these options. */
   writeFlags(options: AtomicCommitOptions): number

@@ -2,7 +2,7 @@
 // encoded, and each operation becomes a frame on the connection.
 
 import { resolve } from 'node:path'
-import { type Bytes, KIND } from '@partyd/shared'
+import { type Bytes, KIND, type PartyError } from '@partyd/shared'
 import {
   type AbstractBatchOperation,
   type AbstractClearOptions,
@@ -35,7 +35,7 @@ import {
   writeRead,
   writeReads
 } from './operation-frames.js'
-import { assertLocation, resolveOptions } from './options.js'
+import { assertLocation, type ResolvedOptions, resolveOptions } from './options.js'
 import { PartySublevel } from './party-sublevel.js'
 import type { Decoder } from './request.js'
 import type { Requests } from './requests.js'
@@ -123,10 +123,8 @@ export class SocketLevel<KDefault, VDefault> extends AbstractLevel<Bytes, KDefau
   async _open(options: OpenOptions): Promise<void> {
     this.#openFailure.cause = undefined
     const resolved = resolveOptions({ ...this.#options, ...options })
-    this.#sync = resolved.database.sync || undefined
-    const connection = new Connection(this.#directory, resolved, (warning) =>
-      this.emit('warning', warning)
-    )
+    this.#adopt(resolved)
+    const connection = new Connection(this.#directory, resolved, (warning) => this.#warn(warning))
     try {
       await connection.open()
     } catch (error) {
@@ -134,6 +132,25 @@ export class SocketLevel<KDefault, VDefault> extends AbstractLevel<Bytes, KDefau
       throw error
     }
     this.#connection = connection
+  }
+
+  /** The options of `open()` come before the constructor's. */
+  #adopt({ retry, retryTimeoutMs, database }: ResolvedOptions): void {
+    this.#root.retry = retry
+    this.#root.retryTimeoutMs = retryTimeoutMs
+    this.#sync = database.sync || undefined
+    this.supports.implicitSnapshots = !retry
+  }
+
+  /** What a listener throws is its own business, and must not end what the connection is doing. */
+  #warn(warning: PartyError): void {
+    try {
+      this.emit('warning', warning)
+    } catch (error) {
+      queueMicrotask(() => {
+        throw error
+      })
+    }
   }
 
   /** @internal */
