@@ -235,6 +235,17 @@ describe('a database', () => {
     expect(findDaemons(location)).toEqual([publishedPid(location)])
   })
 
+  it('takes null for options', async () => {
+    const db = await new Promise<LevelParty>((resolve, reject) =>
+      level(locations.create(), null, (error, opened) =>
+        error ? reject(error) : resolve(opened as LevelParty)
+      )
+    )
+    databases.push(db)
+    await db.put('k', 'v')
+    expect(await db.get('k')).toBe('v')
+  })
+
   it('is a PartyLevel within, with the same encodings', async () => {
     const location = locations.create()
     const db = level<string, { n: number }>(location, { valueEncoding: 'json' })

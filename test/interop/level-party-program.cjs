@@ -114,6 +114,36 @@ async function encodings() {
   await both('get by an encoding of its own', (done) => db.get('own', { valueEncoding: OWN }, done))
   await both('the same as text', (done) => db.get('own', { encoding: 'utf8' }, done))
   for (const key of ['bytes', 'other', 'own', 5, bytes]) await db.del(key)
+  await buffersEncoded(bytes)
+}
+
+const REVERSED = {
+  encode: (data) => Buffer.from(data).reverse(),
+  decode: (data) => data.reverse(),
+  buffer: true
+}
+
+/** Text and JSON are no different from any other encoding in what they are given. */
+async function buffersEncoded(bytes) {
+  const own = { keyEncoding: REVERSED, valueEncoding: REVERSED }
+  const json = { keyEncoding: 'json', valueEncoding: 'json' }
+  for (const options of [own, json]) {
+    await db.put(bytes, bytes, options)
+    const [first, second] = ['first', 'second'].map((text) => Buffer.from(text))
+    await db.batch([{ type: 'put', key: first, value: first, ...options }])
+    await db.batch().put(second, second, options).write()
+    await both('get of Buffers', (done) => db.getMany([bytes, first, second], options, done))
+    await stream('their bytes', db.createReadStream({ keyEncoding: 'hex', valueEncoding: 'hex' }))
+    await stream('a range', db.createReadStream({ gte: first, lte: first, ...options }))
+    for (const key of [bytes, first, second]) await db.del(key, options)
+  }
+  const nothing = () => {}
+  await both('put of what JSON makes nothing of', (done) => db.put('k', nothing, done))
+  try {
+    db.batch().put('k', nothing)
+  } catch (error) {
+    show('chained batch throws', error)
+  }
 }
 
 async function entries() {
@@ -149,6 +179,7 @@ async function entries() {
 
 async function streams() {
   await stream('stream of what is no JSON', db.createReadStream())
+  await stream('what comes before it', db.createReadStream({ reverse: true }))
   await db.del('0a', { keyEncoding: 'hex' })
   await stream('stream', db.createReadStream())
   await stream('stream in reverse', db.createReadStream({ reverse: true, limit: 2 }))

@@ -10,7 +10,13 @@ import {
   type WriteBatch,
   type WriteOptions
 } from './level-party/chained-batch.js'
-import { type EncodingOptions, toEncoding, translateOptions } from './level-party/encoding.js'
+import {
+  type EncodingOptions,
+  entryEncoding,
+  toEncoding,
+  translateOptions,
+  translateRange
+} from './level-party/encoding.js'
 import { notFoundError, openError, throwAs } from './level-party/errors.js'
 import { LevelPartyIterator, ReadStream, type StreamOptions } from './level-party/iterator.js'
 import type { DatabaseOptions, OpenOptions } from './level-types.js'
@@ -165,7 +171,9 @@ export class LevelParty<K = string, V = string> extends EventEmitter {
 
   /** A stream of `{ key, value }`, or of either where `keys` or `values` is false. */
   createReadStream(options: EntryOptions<K> = {}): Readable {
-    return new ReadStream(this.partyLevel.iterator(translateOptions(options)), options)
+    const encoding = entryEncoding(options, this.options)
+    const entries = this.partyLevel.iterator<Buffer, Buffer>(translateRange(options, encoding))
+    return new ReadStream(entries, encoding, options)
   }
 
   createKeyStream(options?: EntryOptions<K>): Readable {
@@ -221,11 +229,11 @@ export class LevelParty<K = string, V = string> extends EventEmitter {
  */
 function level<K = string, V = string>(
   location: string,
-  options: LevelPartyOptions | Callback<LevelParty<K, V>> = {},
+  options?: LevelPartyOptions | Callback<LevelParty<K, V>> | null,
   onOpen?: Callback<LevelParty<K, V>>
 ): LevelParty<K, V> {
   if (typeof options === 'function') return new LevelParty(location, {}, options)
-  return new LevelParty(location, options, onOpen)
+  return new LevelParty(location, options ?? {}, onOpen)
 }
 
 export { level, level as default, level as 'module.exports' }

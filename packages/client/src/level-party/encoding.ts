@@ -1,5 +1,5 @@
 // The encodings of level-codec, level-party's: under other names than abstract-level's, more of them,
-// and taking a Buffer as it is where text is expected.
+// and taking a Buffer as it is where text or bytes are expected.
 
 /** An encoding of the user's own. */
 export interface Encoding {
@@ -30,14 +30,14 @@ type Decode = (data: Buffer) => unknown
 
 const NODE_ENCODINGS = ['hex', 'ascii', 'base64', 'ucs2', 'ucs-2', 'utf16le', 'utf-16le'] as const
 
-const TEXT = define('utf8', (data) => data, String)
+const TEXT = define('utf8', orBuffer(String), String)
 const NAMED = new Map([
   ['json', define('json', JSON.stringify, (data) => JSON.parse(String(data)))],
   [
     'binary',
     define(
       'binary',
-      (data) => Buffer.from(data as Buffer),
+      orBuffer((data) => Buffer.from(data as string)),
       (data) => data
     )
   ],
@@ -45,7 +45,7 @@ const NAMED = new Map([
     name,
     define(
       name,
-      (data) => Buffer.from(data as string, name),
+      orBuffer((data) => Buffer.from(data as string, name)),
       (data) => data.toString(name)
     )
   ])
@@ -93,6 +93,30 @@ export function translateOptions(options: object | null | undefined): object {
   }
 }
 
+/** How to decode an entry. */
+export interface EntryEncoding {
+  readonly key: BufferEncoding
+  readonly value: BufferEncoding
+}
+
+/** Of options before the defaults of the database. */
+export function entryEncoding(options: EncodingOptions, defaults: EncodingOptions): EntryEncoding {
+  const { keyEncoding, valueEncoding, encoding } = defaults
+  return {
+    key: toEncoding(options.keyEncoding || keyEncoding),
+    value: toEncoding(options.valueEncoding || options.encoding || valueEncoding || encoding)
+  }
+}
+
+/** As `translateOptions()` does, for an iterator whose entries are to be decoded by its user. */
+export function translateRange(options: object, { key }: EntryEncoding): object {
+  const translated = Object.entries(translateOptions(options))
+  const encoded = translated.map(([name, option]) =>
+    BOUNDS.has(name) ? [name, key.encode(option)] : [name, option]
+  )
+  return { ...Object.fromEntries(encoded), keyEncoding: 'buffer', valueEncoding: 'buffer' }
+}
+
 function hasLength(bound: unknown): boolean {
   return (bound as string | null | undefined)?.length !== 0 && bound !== undefined && bound !== null
 }
@@ -101,11 +125,20 @@ function define(name: string | undefined, encode: Encode, decode: Decode): Buffe
   return {
     ...(name !== undefined && { name: `level-party ${name}` }),
     format: 'buffer',
-    encode: (data) => toBuffer(Buffer.isBuffer(data) ? data : encode(data)),
+    encode: (data) => toBuffer(encode(data)),
     decode
   }
 }
 
+/** Whoever has bytes already need not say so by another encoding. */
+function orBuffer(encode: Encode): Encode {
+  return (data) => (Buffer.isBuffer(data) ? data : encode(data))
+}
+
+/** @throws TypeError for nothing, as JSON makes of a function. */
 function toBuffer(data: unknown): Buffer {
+  if (data === undefined || data === null) {
+    throw new TypeError('key or value cannot be `null` or `undefined` once it is encoded')
+  }
   return Buffer.isBuffer(data) ? data : Buffer.from(String(data))
 }

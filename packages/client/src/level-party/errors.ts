@@ -1,5 +1,7 @@
 // The errors of level-party, by their names; what they had no code for has that of its cause.
 
+import { LevelError } from '@partyd/shared'
+
 type ErrorType = 'OpenError' | 'ReadError' | 'WriteError' | 'NotFoundError' | 'EncodingError'
 
 /** An error of an operation; `cause` is the `LevelError` or `PartyError` behind it. */
@@ -29,6 +31,12 @@ export function notFoundError(key: unknown): LevelPartyError {
   const cause = { message: `Key not found in database [${key}]`, code: 'LEVEL_NOT_FOUND' }
   const error = new LevelPartyError('NotFoundError', cause)
   return Object.assign(error, { cause: undefined, notFound: true, status: 404 })
+}
+
+/** An entry is not what its encoding could have made. */
+export function decodeError(cause: unknown): LevelPartyError {
+  const error = new LevelError('LEVEL_DECODE_ERROR', (cause as Error).message, { cause })
+  return new LevelPartyError('EncodingError', error)
 }
 
 /** For the `catch` of an iterator, which tells bad entries from a bad database. */

@@ -3,7 +3,8 @@
 import { Readable } from 'node:stream'
 import type { AbstractIterator } from 'abstract-level'
 import { settle } from './callback.js'
-import { throwEntryError } from './errors.js'
+import type { BufferEncoding, EntryEncoding } from './encoding.js'
+import { decodeError, throwEntryError } from './errors.js'
 
 /** Called with an error, with an entry, or with neither at the end. */
 export type NextCallback<K, V> = (error: Error | null | undefined, key?: K, value?: V) => void
@@ -55,14 +56,17 @@ export interface StreamOptions {
 }
 
 export class ReadStream extends Readable {
-  readonly #iterator: Inner<unknown, unknown>
+  readonly #iterator: Inner<Buffer, Buffer>
+  readonly #encoding: EntryEncoding
   readonly #options: StreamOptions
   #status: 'idle' | 'reading' = 'idle'
 
-  constructor(iterator: Inner<unknown, unknown>, options: StreamOptions) {
+  /** @param iterator of encoded entries: one that cannot be decoded must not take others with it. */
+  constructor(iterator: Inner<Buffer, Buffer>, encoding: EntryEncoding, options: StreamOptions) {
     const { highWaterMark } = options
     super({ objectMode: true, ...(highWaterMark !== undefined && { highWaterMark }) })
     this.#iterator = iterator
+    this.#encoding = encoding
     this.#options = options
   }
 
@@ -86,16 +90,34 @@ export class ReadStream extends Readable {
     )
   }
 
-  #push(entries: [unknown, unknown][]): void {
+  #push(entries: [Buffer, Buffer][]): void {
     this.#status = 'idle'
     if (this.destroyed) return
     if (entries.length === 0) this.push(null)
-    for (const entry of entries) this.push(this.#pick(entry))
+    for (const entry of entries) {
+      let picked: unknown
+      try {
+        picked = this.#pick(entry)
+      } catch (error) {
+        return void this.destroy(error as Error)
+      }
+      this.push(picked)
+    }
   }
 
-  #pick([key, value]: [unknown, unknown]): unknown {
+  #pick([key, value]: [Buffer, Buffer]): unknown {
     const { keys, values } = this.#options
-    if (keys !== false && values !== false) return { key, value }
-    return keys === false ? value : key
+    if (keys === false) return decode(value, this.#encoding.value)
+    if (values === false) return decode(key, this.#encoding.key)
+    return { key: decode(key, this.#encoding.key), value: decode(value, this.#encoding.value) }
+  }
+}
+
+/** @throws LevelPartyError EncodingError */
+function decode(data: Buffer, encoding: BufferEncoding): unknown {
+  try {
+    return encoding.decode(data)
+  } catch (cause) {
+    throw decodeError(cause)
   }
 }
