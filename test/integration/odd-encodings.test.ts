@@ -49,8 +49,7 @@ describe('what is neither text nor bytes', () => {
     ['an object', { a: 1 }],
     ['a list', [1, 2]],
     ['a boolean', true],
-    ['an ArrayBuffer', new ArrayBuffer(4)],
-    ['undefined', undefined]
+    ['an ArrayBuffer', new ArrayBuffer(4)]
   ])('fails, as %s, and the database goes on', async (_, odd) => {
     const db = clients.open(locations.create())
     await db.put('a', '1')
@@ -100,6 +99,47 @@ describe('what an encoding makes nothing of', () => {
     expect(() => db.atomic().put('k', nothing)).toThrow(expect.objectContaining(invalid))
     expect(() => db.atomic().check('k', Symbol('k'))).toThrow(expect.objectContaining(invalid))
     expect(await db.get('k')).toEqual({ precious: 1 })
+    await db.close()
+  })
+})
+
+describe('a key or value that an encoding makes nothing of', () => {
+  it('is invalid, and the database goes on', async () => {
+    const options = { keyEncoding: 'json', valueEncoding: 'json' }
+    const db = new PartyLevel<unknown, unknown>(locations.create(), options)
+    await db.open()
+    const nothing = Symbol('nothing')
+    const iterator = db.iterator()
+    const onKey: (() => unknown)[] = [
+      () => db.put(nothing, 1),
+      () => db.get(nothing),
+      () => db.getMany(['k', nothing]),
+      () => db.has(nothing),
+      () => db.hasMany([nothing]),
+      () => db.del(nothing),
+      () => db.batch([{ type: 'del', key: nothing }]),
+      () => db.batch().del(nothing).write(),
+      () => db.atomic().del(nothing).commit(),
+      () => db.watch({ gte: nothing }).next(),
+      () => iterator.seek(nothing)
+    ]
+    const onValue: (() => unknown)[] = [
+      () => db.put('k', nothing),
+      () => db.batch([{ type: 'put', key: 'k', value: nothing }]),
+      () => db.batch().put('k', nothing).write()
+    ]
+    for (const [code, calls] of [
+      ['LEVEL_INVALID_KEY', onKey],
+      ['LEVEL_INVALID_VALUE', onValue]
+    ] as const) {
+      for (const call of calls) {
+        const outcome = (async () => call())()
+        await expect(outcome, call.toString()).rejects.toMatchObject({ code })
+      }
+    }
+    await iterator.close()
+    await db.put('k', 1)
+    expect(await db.iterator().all()).toEqual([['k', 1]])
     await db.close()
   })
 })

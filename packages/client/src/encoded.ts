@@ -12,7 +12,7 @@ export type AnyDatabase = AbstractLevel<Bytes, unknown, unknown>
 /** What this code needs of an encoding. */
 export interface Encoding {
   readonly format: 'utf8' | 'buffer' | 'view'
-  encode(data: unknown): Bytes
+  encode(data: unknown): Bytes | null | undefined
   decode(data: Bytes): unknown
 }
 
@@ -27,6 +27,21 @@ export function valueEncodingOf(database: AnyDatabase, option: EncodingOption): 
   return database.valueEncoding(option as 'utf8') as unknown as Encoding
 }
 
+/**
+ * JSON makes undefined of a function, for example, and an encoding of the user's own of anything.
+ * @throws LevelError `LEVEL_INVALID_KEY`
+ */
+export function assertKey(key: Bytes | null | undefined): asserts key is Bytes {
+  if (key !== undefined && key !== null) return
+  throw new LevelError('LEVEL_INVALID_KEY', 'The encoding has made nothing of the key')
+}
+
+/** @throws LevelError `LEVEL_INVALID_VALUE`, likewise. */
+export function assertValue(value: Bytes | null | undefined): asserts value is Bytes {
+  if (value !== undefined && value !== null) return
+  throw new LevelError('LEVEL_INVALID_VALUE', 'The encoding has made nothing of the value')
+}
+
 /** @throws LevelError `LEVEL_INVALID_KEY` for null and undefined, as everywhere in abstract-level. */
 export function encodeKey(database: AnyDatabase, key: unknown, option: EncodingOption): Bytes {
   if (key === null || key === undefined) {
@@ -36,7 +51,9 @@ export function encodeKey(database: AnyDatabase, key: unknown, option: EncodingO
 }
 
 function prefixed(database: AnyDatabase, key: unknown, encoding: Encoding): Bytes {
-  return database.prefixKey(encoding.encode(key) as string, encoding.format as 'utf8', false)
+  const encoded = encoding.encode(key)
+  assertKey(encoded)
+  return database.prefixKey(encoded as string, encoding.format as 'utf8', false)
 }
 
 /** How long the prefix of a sublevel's keys is; 0 for the database itself. Prefixes are ASCII. */
@@ -75,10 +92,10 @@ export function encodeValue(database: AnyDatabase, value: unknown, option: Encod
   if (value === null || value === undefined) {
     throw new LevelError('LEVEL_INVALID_VALUE', 'Value cannot be null or undefined')
   }
-  const encoded: Bytes | null | undefined = valueEncodingOf(database, option).encode(value)
-  // JSON of a function, for example. Behind here it would mean that there is to be no value.
-  if (encoded !== null && encoded !== undefined) return encoded
-  throw new LevelError('LEVEL_INVALID_VALUE', 'The encoding has made nothing of the value')
+  const encoded = valueEncodingOf(database, option).encode(value)
+  // Behind here it would mean that there is to be no value.
+  assertValue(encoded)
+  return encoded
 }
 
 /** @throws LevelError `LEVEL_DECODE_ERROR` with the encoding's own error as its cause. */

@@ -12,6 +12,7 @@ import {
 import { AbstractIterator, type AbstractIteratorOptions, type AbstractLevel } from 'abstract-level'
 import { abortable } from './abortable.js'
 import { decodeDone, type Value } from './answers.js'
+import { assertKey } from './encoded.js'
 import { EntryChunk, type EntryFormat } from './entry-chunk.js'
 import { pickRange, type Range, rangeFrom, writeRange } from './range.js'
 import type { Decoder, LinkTie } from './request.js'
@@ -115,6 +116,7 @@ export class PartyIterator extends AbstractIterator<Database, unknown, unknown> 
   }
 
   _seek(target: Bytes): void {
+    assertKey(target)
     this.#chunk = undefined
     this.#ahead = undefined
     if (this.#isReopenable) this.#reopenFrom(target)

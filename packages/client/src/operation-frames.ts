@@ -13,6 +13,7 @@ import {
   WRITE_FLAGS
 } from '@partyd/shared'
 import type { AbstractClearOptions, AbstractSnapshot } from 'abstract-level'
+import { assertKey, assertValue } from './encoded.js'
 import { pickRange, type Range, writeRange } from './range.js'
 import type { Requests } from './requests.js'
 import type { SnapshotLease } from './snapshot.js'
@@ -41,6 +42,7 @@ export function writeRead(
   options: ReadOptions,
   lease: SnapshotLease | undefined
 ): void {
+  assertKey(key)
   const frame = requests.begin(kind)
   writeReadFlags(frame, options, lease)
   frame.tail(key)
@@ -63,6 +65,7 @@ export function writeReads(
       `${keys.length} keys are more than the ${LIMITS.keysMax} allowed at a time. Ask for fewer.`
     )
   }
+  keys.forEach(assertKey)
   const frame = requests.begin(kind)
   writeReadFlags(frame, options, lease)
   frame.uint32(keys.length)
@@ -88,6 +91,8 @@ export function writeFlags(options: WriteOptions, byDefault: true | undefined): 
 }
 
 export function writePut(requests: Requests, flags: number, key: Bytes, value: Bytes): void {
+  assertKey(key)
+  assertValue(value)
   const frame = requests.begin(KIND.put)
   frame.uint8(flags)
   frame.bytes(key)
@@ -95,6 +100,7 @@ export function writePut(requests: Requests, flags: number, key: Bytes, value: B
 }
 
 export function writeDel(requests: Requests, flags: number, key: Bytes): void {
+  assertKey(key)
   const frame = requests.begin(KIND.del)
   frame.uint8(flags)
   frame.tail(key)
@@ -105,6 +111,7 @@ export function writeBatch(
   flags: number,
   operations: readonly EncodedOperation[]
 ): void {
+  operations.forEach(assertOperation)
   const frame = requests.begin(KIND.batch)
   frame.uint8(flags)
   frame.uint32(operations.length)
@@ -113,6 +120,11 @@ export function writeBatch(
     frame.bytes(operation.key)
     if (operation.type === 'put') frame.bytes(operation.value)
   }
+}
+
+function assertOperation(operation: EncodedOperation): void {
+  assertKey(operation.key)
+  if (operation.type === 'put') assertValue(operation.value)
 }
 
 export function writeClear(
