@@ -449,7 +449,12 @@ describe('a daemon that does not start', () => {
     })
     const startedAt = Date.now()
     const second = create(location, { spawn })
-    await expect(second.put('a', '1')).rejects.toMatchObject({ cause: { code: 'PARTYD_CRASHED' } })
+    await expect(second.put('a', '1')).rejects.toMatchObject({
+      cause: {
+        code: 'PARTYD_CRASHED',
+        message: expect.stringMatching(/^3 daemons have ended .* no other is started for \d+ s\. /)
+      }
+    })
     expectWithin(Date.now() - startedAt, 1_000)
     expect(count(location)).toBe(3)
     writeFileSync(preload, '')
@@ -457,6 +462,16 @@ describe('a daemon that does not start', () => {
     await second.open()
     await second.put('a', '1')
     expect(count(location)).toBe(4)
+  })
+
+  it('keeps nobody away who would start another program', async () => {
+    const location = locations.create()
+    const entry = join(location, 'no-daemon.mjs')
+    writeFileSync(entry, 'process.exit(3)')
+    await expect(create(location, { spawn: { entry } }).open()).rejects.toMatchObject({
+      cause: { code: 'PARTYD_CRASHED' }
+    })
+    await create(location).put('a', '1')
   })
 
   it('and says nothing is given up at the deadline', async () => {

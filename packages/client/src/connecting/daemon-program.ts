@@ -2,6 +2,7 @@
 // is not this process's own.
 
 import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import { existsSync, realpathSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
@@ -30,6 +31,12 @@ export function spawnDaemonProgram(
     env: { ...daemonEnvironment(), ...how.env },
     windowsHide: true
   })
+}
+
+/** Tells programs apart that may differ in whether they run at all. A hash: variables may be secret. */
+export function identifyProgram({ execPath, args, entry, env }: SpawnOptions): string {
+  const parts = [execPath ?? process.execPath, args, entry && resolve(entry), env]
+  return createHash('sha256').update(JSON.stringify(parts)).digest('hex')
 }
 
 /**

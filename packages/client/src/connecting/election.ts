@@ -10,6 +10,7 @@ import {
   TIMES
 } from '@partyd/shared'
 import type { ResolvedOptions } from '../options.js'
+import { identifyProgram } from './daemon-program.js'
 import type { Deadline } from './deadline.js'
 import { type LaunchResult, launchDaemon } from './launcher.js'
 import { acquireSpawnLock } from './spawn-lock.js'
@@ -106,7 +107,7 @@ export class Election {
 
   async #launch(): Promise<void> {
     const { location, options, deadline } = this.#owner
-    const pause = findStartPause(location)
+    const pause = findStartPause(location, identifyProgram(options.spawn))
     if (pause !== undefined) throw pause
     // Looked at again: it may have been taken while we waited for the spawn lock.
     if (isHeld(location)) return this.#owner.wait()
@@ -136,8 +137,9 @@ export class Election {
     error,
     by
   }: Extract<LaunchResult, { status: 'crashed' }>): Promise<void> {
+    const { location, options } = this.#owner
     if (by !== 'outside') this.#crashes++
-    if (by === 'daemon') recordCrash(this.#owner.location, error)
+    if (by === 'daemon') recordCrash(location, identifyProgram(options.spawn), error)
     if (this.#crashes >= LIMITS.spawnsMax) throw error
     await this.#owner.sleep(TIMES.respawn[this.#crashes - 1] ?? TIMES.respawn[0])
   }
