@@ -86,7 +86,8 @@ const LEVEL_EXITS: Readonly<Record<string, number>> = {
   LEVEL_LOCKED: EXIT.locked,
   LEVEL_CORRUPTION: EXIT.corrupt,
   LEVEL_IO_ERROR: EXIT.disk,
-  LEVEL_INVALID_ARGUMENT: EXIT.usage
+  LEVEL_INVALID_ARGUMENT: EXIT.usage,
+  LEVEL_CONNECTION_LOST: EXIT.unresponsive
 }
 
 const PARTY_EXITS: Readonly<Partial<Record<PartyErrorCode, number>>> = {
@@ -96,6 +97,10 @@ const PARTY_EXITS: Readonly<Partial<Record<PartyErrorCode, number>>> = {
   PARTYD_PERMISSION: EXIT.disk,
   PARTYD_NETWORK_FS: EXIT.usage,
   PARTYD_INCOMPATIBLE: EXIT.incompatibleData,
+  PARTYD_CRASHED: EXIT.bug,
+  PARTYD_DAEMON_LOST: EXIT.bug,
+  PARTYD_PROTOCOL: EXIT.bug,
+  PARTYD_DATABASE_REPLACED: EXIT.unresponsive,
   PARTYD_TOO_LARGE: EXIT.usage,
   PARTYD_RESERVED_KEY: EXIT.usage
 }
