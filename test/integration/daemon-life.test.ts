@@ -290,6 +290,13 @@ describe('idle exit', () => {
     expectWithin(ms, 2_500)
   })
 
+  it('comes after the time given in the foreground, too, where nobody has ever come', async () => {
+    const startedAt = Date.now()
+    const daemon = await commands.serve(locations.create(), ['--idle-timeout', '300ms'])
+    expect((await daemon.ended).code).toBe(0)
+    expectWithin(Date.now() - startedAt, 5_000)
+  })
+
   it('starts anew with every client', async () => {
     const location = locations.create()
     const daemon = await commands.serve(location, ['--auto', '--idle-timeout', '1000'])

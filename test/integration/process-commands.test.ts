@@ -116,7 +116,8 @@ describe('partyd start', () => {
 describe('partyd restart', () => {
   it('goes unnoticed by clients at work, and keeps the options', async () => {
     const location = locations.create()
-    await run('start', location, '--cache-size', '1000000', '--log-level', 'debug')
+    const options = ['--cache-size', '1000000', '--no-compression', '--log-level', 'debug']
+    await run('start', location, ...options)
     const old = publishedPid(location)
     const worker = clients.start(
       `const db = new PartyLevel(location)
@@ -145,8 +146,9 @@ describe('partyd restart', () => {
       pid: pids.at(-1),
       idleTimeoutMs: null,
       logLevel: 'debug',
-      options: { cacheSize: 1_000_000 }
+      options: { cacheSize: 1_000_000, compression: false }
     })
+    expect(await run('start', location)).toMatchObject({ code: 0, stderr: '' })
     const count = Number(/count (\d+)/.exec(stdout)?.[1])
     await run('stop', location)
     expect(await readWithClassicLevel(location)).toHaveLength(2 * count)
@@ -390,6 +392,8 @@ describe('partyd log-level', () => {
     const location = locations.create()
     await run('start', location)
     const { log } = locationFiles(location)
+    // What is logged while a daemon starts is written a moment later.
+    await until(() => readFileSync(log, 'utf8').includes('first client'), 'the log')
     expect(await run('log-level', location)).toMatchObject({
       code: 0,
       answer: { logLevel: 'info', slowOperationsMs: 1_000 }

@@ -208,7 +208,9 @@ class Daemon {
     const { mode, idleTimeoutMs } = this.#options
     const defaultMs = mode === 'auto' ? TIMES.idle : Number.POSITIVE_INFINITY
     this.#idleWatch = new IdleWatch(idleTimeoutMs ?? defaultMs, () => void this.#stop('idle'))
-    if (mode === 'auto') this.#idleWatch.awaitFirstClient()
+    // A time that somebody has typed is meant, but none at all leaves nobody the time to come.
+    if (mode === 'auto' || idleTimeoutMs === 0) this.#idleWatch.awaitFirstClient()
+    else this.#onClientChange()
     // A spawned daemon has clients waiting; a person waits for the log.
     setTimeout(() => void this.#loadRest(), mode === 'auto' ? LOAD_REST_MS : 0).unref()
   }

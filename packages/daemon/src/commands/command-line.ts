@@ -127,7 +127,7 @@ function parseOrExplain(parse: (text: string) => unknown, text: string): unknown
 }
 
 async function runCommand(command: Command, added: Commander, output: Output): Promise<number> {
-  const options = added.opts<Record<string, unknown>>()
+  const options = givenOptions(command, added)
   const [first] = command.arguments
   // A client that has spawned us hears of it on its descriptor, from the command itself.
   if (first?.name === 'location' && options['readyFd'] === undefined) {
@@ -147,6 +147,16 @@ async function runCommand(command: Command, added: Commander, output: Output): P
   const ended =
     command.interruption === 'abort' ? running : Promise.race([running, interruption.rejected])
   return (await ended.finally(() => interruption.clear())) ?? EXIT.ok
+}
+
+/** Without what commander makes up: where there is a `--no-compression`, it takes compression for given. */
+function givenOptions({ options = [] }: Command, added: Commander): Record<string, unknown> {
+  const negated = options.filter(({ flags }) => flags.startsWith('--no-')).map(toOption)
+  const names = negated.map((option) => option.attributeName())
+  const isMadeUp = (name: string): boolean =>
+    names.includes(name) && added.getOptionValueSource(name) === 'default'
+  const all = Object.entries(added.opts<Record<string, unknown>>())
+  return Object.fromEntries(all.filter(([name]) => !isMadeUp(name)))
 }
 
 /** @returns the exit code. */

@@ -3,14 +3,7 @@
 import { existsSync, realpathSync, statSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import {
-  DATABASE_FLAGS,
-  type DatabaseOptions,
-  KIND,
-  resolveLocation,
-  TIMES,
-  toDaemonArguments
-} from '@partyd/shared'
+import { KIND, resolveLocation, TIMES, toDaemonArguments } from '@partyd/shared'
 import { ENTRY_PATH } from '../../entry-path.js'
 import { type Command, type CommandInput, type CommandOption, LOCATION } from '../command.js'
 import { CommandError, EXIT, UsageError } from '../failure.js'
@@ -175,20 +168,8 @@ function define(input: CommandInput, how: 'create' | 'find' | 'name'): ServiceDe
     entry: ENTRY_PATH,
     scope,
     user: scope === 'system' ? (runAs ?? findOwner(location)) : undefined,
-    daemonArguments: toDaemonArguments({
-      ...settings,
-      mode: 'service',
-      database: withoutDefaults(settings.database)
-    })
+    daemonArguments: toDaemonArguments({ ...settings, mode: 'service' })
   }
-}
-
-/** What need not be said, and for half of the options cannot be: there is only `--no-compression`. */
-function withoutDefaults(database: DatabaseOptions): DatabaseOptions {
-  const entries = Object.entries(database) as [keyof DatabaseOptions, unknown][]
-  return Object.fromEntries(
-    entries.filter(([name, value]) => value !== DATABASE_FLAGS[name].default)
-  )
 }
 
 /** Its real path, or what that will be when there is such a directory. */
