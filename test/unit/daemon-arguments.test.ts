@@ -12,12 +12,12 @@ const database = fc.record(
     createIfMissing: fc.boolean(),
     errorIfExists: fc.boolean(),
     compression: fc.boolean(),
-    cacheSize: fc.maxSafeNat(),
-    writeBufferSize: fc.maxSafeNat(),
-    blockSize: fc.maxSafeNat(),
-    maxOpenFiles: fc.maxSafeNat(),
-    blockRestartInterval: fc.maxSafeNat(),
-    maxFileSize: fc.maxSafeNat()
+    cacheSize: fc.nat(0xffff_ffff),
+    writeBufferSize: fc.nat(),
+    blockSize: fc.nat(),
+    maxOpenFiles: fc.nat(),
+    blockRestartInterval: fc.integer({ min: 1 }),
+    maxFileSize: fc.nat()
   },
   { requiredKeys: [] }
 )
@@ -63,10 +63,14 @@ describe('daemon arguments', () => {
     ['--idle-timeout', ''],
     ['--idle-timeout', '1.5'],
     ['--idle-timeout', 'Infinity'],
-    ['--cache-size', '1e400']
+    ['--cache-size', '1e400'],
+    ['--cache-size', ''],
+    ['--cache-size', '8589934592'],
+    ['--block-restart-interval', '0'],
+    ['--max-open-files', '4294967295']
   ])('refuse %s %j', (flag, value) => {
     expect(() => parseDaemonArguments(['serve', '/data', `${flag}=${value}`])).toThrow(
-      `${flag} takes a whole number, not '${value}'`
+      new RegExp(`^${flag} takes a whole number.*, not '${value}'$`)
     )
   })
 

@@ -15,8 +15,11 @@ describe('the options of a client', () => {
     ['idleTimeoutMs', -1],
     ['idleTimeoutMs', '30s'],
     ['cacheSize', 1.5],
+    ['cacheSize', 2 ** 33],
+    ['blockRestartInterval', 0],
+    ['blockSize', '4096'],
     ['logLevel', 'loud']
-  ])('are refused where %s is of another type', (name, value) => {
+  ])('are refused where %s is of another type or range', (name, value) => {
     const option = name.split('.')[0] as string
     expect(() => resolveOptions({ [option]: value })).toThrow(
       expect.objectContaining({ name: 'TypeError', message: expect.stringContaining(`'${name}'`) })

@@ -1,6 +1,6 @@
 // The options of PartyLevel, resolved once to typed values.
 
-import { type DatabaseOptions, LOG_LEVELS, TIMES } from '@partyd/shared'
+import { type DatabaseOptions, findCountFault, LOG_LEVELS, TIMES } from '@partyd/shared'
 
 /**
  * How to start a daemon where `process.execPath` is not Node (Bun, Electron, packaged programs), or its
@@ -174,12 +174,11 @@ function boolean(given: Readonly<Record<string, unknown>>, name: string, value: 
   return option
 }
 
-function count(given: Readonly<Record<string, unknown>>, name: string): number {
-  const option = given[name]
-  if (!Number.isSafeInteger(option) || (option as number) < 0) {
-    throw new TypeError(`The option '${name}' must be a whole number`)
-  }
-  return option as number
+function count(given: Readonly<Record<string, unknown>>, name: (typeof COUNTS)[number]): number {
+  const option = given[name] as number
+  const wanted = findCountFault(name, option)
+  if (wanted !== undefined) throw new TypeError(`The option '${name}' must be ${wanted}`)
+  return option
 }
 
 function milliseconds(

@@ -43,6 +43,19 @@ export interface DatabaseFlag {
   readonly type: 'boolean' | 'number'
   readonly default: boolean | number
   readonly description: string
+  /** Least number that LevelDB takes; default 0, which it makes something useful of. */
+  readonly min?: number
+  /** Greatest one that does not wrap around. Default: that of an `int`, as which LevelDB keeps most. */
+  readonly max?: number
+}
+
+const INT_MAX = 0x7fff_ffff
+
+/** @returns what is wrong with a number for an open option; undefined if nothing is. */
+export function findCountFault(name: keyof DatabaseOptions, value: number): string | undefined {
+  const { min = 0, max = INT_MAX } = DATABASE_FLAGS[name]
+  const isPossible = Number.isInteger(value) && value >= min && value <= max
+  return isPossible ? undefined : `a whole number from ${min} to ${max}`
 }
 
 /** Every open option as a flag. Boolean ones that default to true are given as `--no-…`. */
@@ -69,6 +82,7 @@ export const DATABASE_FLAGS: Readonly<Record<keyof DatabaseOptions, DatabaseFlag
     flag: 'cache-size',
     type: 'number',
     default: 8 * 1024 * 1024,
+    max: 0xffff_ffff,
     description: 'bytes of uncompressed blocks to cache'
   },
   writeBufferSize: {
@@ -93,6 +107,7 @@ export const DATABASE_FLAGS: Readonly<Record<keyof DatabaseOptions, DatabaseFlag
     flag: 'block-restart-interval',
     type: 'number',
     default: 16,
+    min: 1,
     description: 'entries between full keys in a block'
   },
   maxFileSize: {
@@ -205,7 +220,8 @@ export function resolveDaemonArguments(
   for (const [name, { flag, type }] of Object.entries(DATABASE_FLAGS)) {
     const value = flagValue(flag)
     if (value === undefined) continue
-    database[name] = type === 'boolean' ? value === true : parseCount(flag, value)
+    if (type === 'boolean') database[name] = value === true
+    else database[name] = parseDatabaseCount(name as keyof DatabaseOptions, flag, value)
   }
   result.database = database
   return result
@@ -214,6 +230,13 @@ export function resolveDaemonArguments(
 function parseTime(flag: string, value: unknown): number {
   const isNever = value === 'never' || value === Number.POSITIVE_INFINITY
   return isNever ? Number.POSITIVE_INFINITY : parseCount(flag, value)
+}
+
+function parseDatabaseCount(name: keyof DatabaseOptions, flag: string, value: unknown): number {
+  const number = value === '' ? Number.NaN : Number(value)
+  const wanted = findCountFault(name, number)
+  if (wanted === undefined) return number
+  throw new TypeError(`--${flag} takes ${wanted}, not '${String(value)}'`)
 }
 
 function parseCount(flag: string, value: unknown): number {
