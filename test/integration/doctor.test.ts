@@ -289,7 +289,7 @@ describe('partyd doctor', () => {
     expect(readdirSync(location)).toEqual([])
     const { code, answer } = await commands.ask(['doctor', join(location, 'missing')])
     expect({ code, answer }).toMatchObject({
-      code: 1,
+      code: 2,
       answer: { error: { code: 'PARTYD_NO_DIRECTORY' } }
     })
   })

@@ -126,7 +126,7 @@ describe('partyd logs', () => {
     expect((await commands.ask(['logs', location])).code).toBe(1)
     const missing = join(location, 'missing')
     expect(await commands.ask(['logs', missing])).toMatchObject({
-      code: 1,
+      code: 2,
       answer: {
         error: { code: 'PARTYD_NO_DIRECTORY', message: `There is no directory ${missing}.` }
       }

@@ -147,6 +147,10 @@ describe('destroy', () => {
     writeFileSync(file, 'mine')
     await expect(PartyLevel.destroy(file)).rejects.toMatchObject({ code: 'LEVEL_IO_ERROR' })
     expect(readFileSync(file, 'utf8')).toBe('mine')
+    const nothing = { code: 0, answer: { done: false } }
+    expect(await commands.ask(['destroy', folder])).toMatchObject(nothing)
+    expect(await commands.ask(['destroy', join(folder, 'none')])).toMatchObject(nothing)
+    expect(readdirSync(folder)).toEqual(['file'])
   })
 
   it('leaves a daemon alone that does not answer, and says so', async () => {
@@ -220,6 +224,22 @@ describe('repair', () => {
     expect(publishedPid(location)).toBe(undefined)
     expect(await db.get('a')).toBe('1')
     expect(publishedPid(location)).not.toBe(pid)
+  })
+
+  it('makes no database where there is none', async () => {
+    const location = locations.create()
+    writeFileSync(join(location, 'notes.txt'), 'of somebody')
+    await expect(PartyLevel.repair(location)).rejects.toMatchObject({
+      code: 'LEVEL_INVALID_ARGUMENT',
+      path: location,
+      message: expect.stringContaining('There is no database in')
+    })
+    expect((await commands.ask(['repair', location])).code).toBe(2)
+    expect(readdirSync(location)).toEqual(['notes.txt'])
+    expect(await commands.ask(['repair', join(location, 'none')])).toMatchObject({
+      code: 2,
+      answer: { error: { code: 'PARTYD_NO_DIRECTORY' } }
+    })
   })
 
   it('fails where there is no directory', async () => {

@@ -5,6 +5,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  rmSync,
   truncateSync,
   writeFileSync
 } from 'node:fs'
@@ -130,14 +131,27 @@ describe('every operation learns why the database could not be opened', () => {
     expect((await ended).code).toBe(23)
   })
 
-  it('because its directory is closed to this user', async () => {
+  it.each([true, false])(
+    'because its directory is closed to this user (createIfMissing: %s)',
+    async (createIfMissing) => {
+      const location = locations.create()
+      await writeWithClassicLevel(location, [['a', '1']])
+      chmodSync(location, isRoot ? 0o700 : 0o000)
+      const failures = await tryAll(location, { createIfMissing }, asNobody)
+      chmodSync(location, 0o700)
+      expectAll(failures, { code: 'PARTYD_PERMISSION' })
+      for (const { cause } of failures) expect(cause?.path).toContain(location)
+    }
+  )
+
+  it('because it has lost its file CURRENT, also where none may be made', async () => {
     const location = locations.create()
     await writeWithClassicLevel(location, [['a', '1']])
-    chmodSync(location, isRoot ? 0o700 : 0o000)
-    const failures = await tryAll(location, {}, asNobody)
-    chmodSync(location, 0o700)
-    expectAll(failures, { code: 'PARTYD_PERMISSION' })
-    for (const { cause } of failures) expect(cause?.path).toContain(location)
+    rmSync(join(location, 'CURRENT'))
+    for (const createIfMissing of [true, false]) {
+      const failures = await tryAll(location, { createIfMissing })
+      expectAll(failures, { code: 'LEVEL_CORRUPTION', path: location })
+    }
   })
 
   it('because its directory is read-only', async () => {

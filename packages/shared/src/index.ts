@@ -1,4 +1,5 @@
 export * from './daemon-arguments.js'
+export * from './database-files.js'
 export * from './errors.js'
 export * from './exit-record.js'
 export * from './hold.js'

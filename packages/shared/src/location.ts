@@ -1,8 +1,17 @@
 // From a location (the database directory) to the names partyd uses for it: its endpoint and its files.
 
 import { createHash } from 'node:crypto'
-import { existsSync, lstatSync, mkdirSync, realpathSync, statSync } from 'node:fs'
+import {
+  accessSync,
+  constants,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  realpathSync,
+  statSync
+} from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
+import { hasDatabase, hasLostCurrent } from './database-files.js'
 import { LevelError, PartyError } from './errors.js'
 import { LIMITS } from './limits.js'
 
@@ -24,11 +33,6 @@ export function currentPlatform(): Platform {
   }
 }
 
-/** Whether there is a database in a directory: CURRENT names LevelDB's manifest, and is made last. */
-export function hasDatabase(directory: string): boolean {
-  return existsSync(join(directory, 'CURRENT'))
-}
-
 /**
  * The one spelling of a location: absolute, without links. Makes the directory, with mode 0700, if it may.
  * @throws PartyError `PARTYD_PERMISSION` or LevelError, with path and pid, when it cannot be had.
@@ -39,12 +43,19 @@ export function resolveLocation(directory: string, createIfMissing: boolean): st
     if (createIfMissing) makeDirectory(path)
     const real = realpathSync.native(path)
     if (!statSync(real).isDirectory()) throw notUsable(path, 'it is not a directory')
-    if (!createIfMissing && !hasDatabase(real)) throw missing(path)
+    if (!createIfMissing) assertDatabase(real, path)
     return real
   } catch (error) {
     if (error instanceof LevelError) throw error
     throw describeLocationError(path, error as NodeJS.ErrnoException, createIfMissing)
   }
+}
+
+/** One that has lost a file is there: whoever opens it says what has become of it. */
+function assertDatabase(location: string, path: string): void {
+  // Where nobody may look everything is missing.
+  accessSync(location, constants.X_OK)
+  if (!hasDatabase(location) && !hasLostCurrent(location)) throw missing(path)
 }
 
 /**

@@ -47,7 +47,7 @@ export class UsageError extends Error {
   }
 }
 
-/** The answer is no, for a reason that the user must see; exit code 1. */
+/** The answer is no, for a reason that the user must see. */
 export class CommandError extends Error {
   readonly code: string
   readonly hint: string | undefined
@@ -157,6 +157,7 @@ function exitCodeOf(error: Coded, thrown: unknown): number {
   const { code = '' } = error
   if (thrown instanceof StartError) return thrown.exitCode
   if (error instanceof UsageError) return EXIT.usage
+  if (code === 'PARTYD_NO_DIRECTORY') return EXIT.usage
   if (error instanceof CommandError) return EXIT.no
   if (code === 'PARTYD_OUTCOME_UNKNOWN') return exitCodeOfUnknown(error)
   if (isPartyCode(code)) return PARTY_EXITS[code] ?? EXIT.no

@@ -1,7 +1,7 @@
 // The only file that knows classic-level. Errors are LevelDB's own. Keys and values are bytes, but for
 // those read that are text and are given as such, because that is faster: see text-guess.ts.
 
-import { type Bytes, type DatabaseOptions, LevelError } from '@partyd/shared'
+import { type Bytes, type DatabaseOptions, hasLostCurrent, LevelError } from '@partyd/shared'
 import type { AbstractChainedBatch, AbstractSnapshot } from 'abstract-level'
 import { ClassicLevel } from 'classic-level'
 import type { SlowOperations } from '../slow-operations.js'
@@ -12,7 +12,6 @@ import {
   type ScanSource
 } from './database-scan.js'
 import { boundRange, HIDDEN_PREFIX, HIDDEN_TAG, type Range } from './key-space.js'
-import { hasLostCurrent } from './lost-current.js'
 import { isLong, isPlainText, TextGuess } from './text-guess.js'
 
 /** What an implementation of abstract-level has behind the checks, which cost up to a third of a short read. */

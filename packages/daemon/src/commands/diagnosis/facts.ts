@@ -18,6 +18,7 @@ import {
   type ExitRecord,
   findEndpoint,
   type Hold,
+  hasLostCurrent,
   KIND,
   locationFiles,
   peekHold,
@@ -26,7 +27,6 @@ import {
   readRendezvous
 } from '@partyd/shared'
 import { describeFileSystem, type FileSystem } from '../../file-system.js'
-import { hasLostCurrent } from '../../store/lost-current.js'
 import { describeReason, findLockOwner, type LockOwner } from '../process/absence.js'
 import { askDaemon, type DaemonAnswer } from '../process/ask-daemon.js'
 import type { DaemonStatus } from '../process/daemon-status.js'

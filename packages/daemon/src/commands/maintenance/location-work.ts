@@ -9,6 +9,7 @@ import {
   findHold,
   findLockHolder,
   type Hold,
+  hasRemains,
   heldError,
   isDaemonProcess,
   LevelError,
@@ -29,10 +30,12 @@ import { Database } from '../../store/database.js'
 /**
  * Removes LevelDB's files, partyd's, and the directory if it is empty then. Without one it does nothing.
  * @param timeoutMs how long a daemon may take to end. The work itself is not cut short.
+ * @returns whether there was anything to remove.
  */
-export async function destroy(directory: string, timeoutMs?: number): Promise<void> {
-  if (!existsSync(directory)) return
+export async function destroy(directory: string, timeoutMs?: number): Promise<boolean> {
+  if (!existsSync(directory)) return false
   const location = findLocation(directory)
+  const before = readdirSync(location)
   const endpoint = findEndpoint(location)
   const hold = new WorkHold(location, 'destroy')
   try {
@@ -45,11 +48,14 @@ export async function destroy(directory: string, timeoutMs?: number): Promise<vo
   }
   hold.end()
   removeDirectory(location)
+  return !before.every((name) => existsSync(join(location, name)))
 }
 
 /** Puts the database together from what can be read. @param timeoutMs likewise. */
 export async function repair(directory: string, timeoutMs?: number): Promise<void> {
   const location = findLocation(directory)
+  // LevelDB would make one, and a typing error would pass for a repair.
+  if (!hasRemains(location)) throw nothingToRepair(location)
   const hold = new WorkHold(location, 'repair')
   try {
     await freeLocation(location, timeoutMs)
@@ -68,19 +74,20 @@ function findLocation(directory: string): string {
     return location
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException
-    const isForbidden = code === 'EACCES' || code === 'EPERM'
     const details = { path: directory, pid: process.pid, cause: error }
-    throw new StartError(
-      isForbidden ? 'disk' : 'usage',
-      isForbidden
-        ? new PartyError(
-            'PARTYD_PERMISSION',
-            `This user may not use ${directory}: ${message}.`,
-            details
-          )
-        : new LevelError('LEVEL_IO_ERROR', `There is no database directory: ${message}`, details)
-    )
+    if (code !== 'EACCES' && code !== 'EPERM') {
+      const text = `There is no database directory: ${message}`
+      throw new StartError('usage', new LevelError('LEVEL_IO_ERROR', text, details))
+    }
+    const text = `This user may not use ${directory}: ${message}.`
+    throw new StartError('disk', new PartyError('PARTYD_PERMISSION', text, details))
   }
+}
+
+function nothingToRepair(path: string): StartError {
+  const text = `There is no database in ${path}, nor anything that one could be made of`
+  const error = new LevelError('LEVEL_INVALID_ARGUMENT', text, { path, pid: process.pid })
+  return new StartError('usage', error)
 }
 
 async function work(location: string, run: (location: string) => Promise<void>): Promise<void> {

@@ -5,6 +5,7 @@ import { EXIT_CODES, toWireError } from '@partyd/shared'
 import { StartChannel } from '../../start-channel.js'
 import { StartError } from '../../start-error.js'
 import { type Command, LOCATION } from '../command.js'
+import { findDirectory } from '../process/find-directory.js'
 
 type Work = 'destroy' | 'repair'
 
@@ -29,19 +30,21 @@ function createCommand(name: Work, summary: string): Command {
     interruption: 'ignore',
     async run({ arguments: [directory = ''], options, timeoutMs }, output) {
       const readyFd = options['readyFd'] as string | undefined
-      await runWork(name, directory, readyFd, timeoutMs)
-      output.print({ done: true, location: resolve(directory) }, 'done')
+      if (name === 'repair' && readyFd === undefined) findDirectory(directory)
+      const done = await runWork(name, directory, readyFd, timeoutMs)
+      output.print({ done, location: resolve(directory) }, done ? 'done' : 'nothing to remove')
       return undefined
     }
   }
 }
 
+/** @returns whether there was anything to do. */
 async function runWork(
   name: Work,
   directory: string,
   readyFd: string | undefined,
   timeoutMs: number | undefined
-): Promise<void> {
+): Promise<boolean> {
   const channel = new StartChannel(readyFd === undefined ? undefined : Number(readyFd))
   process.umask(0o077)
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
@@ -52,7 +55,9 @@ async function runWork(
   try {
     // With LevelDB, which no other command but the daemon itself needs.
     const { destroy, repair } = await import('./location-work.js')
-    await (name === 'destroy' ? destroy(directory, timeoutMs) : repair(directory, timeoutMs))
+    if (name === 'destroy') return await destroy(directory, timeoutMs)
+    await repair(directory, timeoutMs)
+    return true
   } catch (error) {
     const exitCode = error instanceof StartError ? error.exitCode : EXIT_CODES.bug
     const reason = error instanceof StartError ? error.error : error

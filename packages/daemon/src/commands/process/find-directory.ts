@@ -16,12 +16,14 @@ export function findDirectory(directory: string): string {
     const { code } = error as NodeJS.ErrnoException
     if (isForbidden(error)) throw mayNotUse(directory, error)
     if (code === 'ENOENT') {
-      throw new CommandError('PARTYD_NO_DIRECTORY', `There is no directory ${directory}.`)
+      throw new CommandError('PARTYD_NO_DIRECTORY', `There is no directory ${directory}.`, HINT)
     }
     if (code !== 'ENOTDIR') throw error
   }
-  throw new CommandError('PARTYD_NO_DIRECTORY', `${directory} is not a directory.`)
+  throw new CommandError('PARTYD_NO_DIRECTORY', `${directory} is not a directory.`, HINT)
 }
+
+const HINT = 'Check the path: a location is the directory of a database.'
 
 /** Whether there is such a file. @throws PartyError `PARTYD_PERMISSION` when this user may not read it. */
 export function isReadable(path: string): boolean {
