@@ -3,7 +3,7 @@
 
 import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { type Duplex, pipeline } from 'node:stream'
@@ -14,7 +14,7 @@ import { ClassicLevel } from 'classic-level'
 import { ManyLevelGuest } from 'many-level'
 import { describe, expect, it } from 'vitest'
 import { corruptBlock } from '../harness/corruption.js'
-import { publishedPid } from '../harness/locations.js'
+import { publishedPid, until } from '../harness/locations.js'
 import { setUp } from '../harness/set-up.js'
 
 const { clients, commands, locations } = setUp()
@@ -148,6 +148,7 @@ describe('a database with one corrupt block', () => {
     await PartyLevel.stop(location)
     const bad = 'key 0200'
     corruptBlock(location, `${bad}:`)
+    const { log } = locationFiles(location)
 
     const db = clients.open(location, { compression: false })
     await db.open()
@@ -165,6 +166,17 @@ describe('a database with one corrupt block', () => {
       code: 'LEVEL_CORRUPTION',
       operation: 'getMany'
     })
+    const { code, answer } = await commands.ask(['doctor', location])
+    expect(code).toBe(1)
+    expect(answer['findings']).toEqual([
+      expect.objectContaining({
+        code: 'disk-fault',
+        message: expect.stringContaining('LEVEL_CORRUPTION')
+      })
+    ])
+    await until(() => readFileSync(log, 'utf8').includes('LEVEL_CORRUPTION'), 'the log')
+    // One for all of them.
+    expect(readFileSync(log, 'utf8').split('the disk has failed').length).toBe(2)
     expect(await db.getMany(['key 0000'])).toEqual([makeValue('key 0000')])
     await expect(db.values({ gte: 'key 0190' }).all()).rejects.toMatchObject({
       code: 'LEVEL_CORRUPTION'

@@ -280,6 +280,7 @@ class Daemon {
       options: resolveDatabaseOptions(this.#options.database),
       allowNetworkFs: this.#options.allowNetworkFs === true,
       counters: { clients: connections?.clientCount, ...engine?.counters },
+      fault: engine?.faults.last,
       log: this.#logFile,
       logFailure: this.#log.failure
     })

@@ -2,6 +2,7 @@
 
 import { PartyError } from '@partyd/shared'
 import { Counters } from './counters.js'
+import { type DatabaseFault, DatabaseFaults } from './database-faults.js'
 import type { Engine } from './session/engine.js'
 import { SessionRegistry } from './session/session-registry.js'
 import type { SlowOperations } from './slow-operations.js'
@@ -22,6 +23,8 @@ export interface EngineOwner {
   onWriteFailed(error: Error): void
   /** Records have been removed without their clients' goodbye. */
   onGeneration(generation: string): void
+  /** An operation has met an error of the disk. Told of some, if there are many. */
+  onFault(fault: DatabaseFault): void
   /** Session records could not be read, and stay where they are. */
   onUnreadable(error: Error): void
 }
@@ -52,8 +55,9 @@ export async function openEngine(
     owner.onGeneration(records.generation)
   )
   const scanQueue = new ScanQueue(() => readPath.isInUse)
-  const { syncByDefault } = owner
-  return { database, commitQueue, readPath, scanQueue, watchHub, sessions, counters, syncByDefault }
+  const faults = new DatabaseFaults((fault) => owner.onFault(fault))
+  const store = { database, commitQueue, readPath, scanQueue, watchHub }
+  return { ...store, sessions, counters, faults, syncByDefault: owner.syncByDefault }
 }
 
 async function openRecords(

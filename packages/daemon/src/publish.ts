@@ -127,6 +127,7 @@ class Publication {
       syncByDefault: databaseOptions.sync === true,
       onWriteFailed: (error) => owner.onWriteFailed(error),
       onGeneration: (generation) => this.#connections?.sayGeneration(generation),
+      onFault: (fault) => log.error('the disk has failed an operation', fault),
       onUnreadable: (error) => log.error('cannot remove session records', { err: error })
     })
   }

@@ -13,6 +13,7 @@ import {
   PartyError,
   toWireError
 } from '@partyd/shared'
+import type { DatabaseFaults } from '../database-faults.js'
 import type { Entries, IteratorOptions } from './party-iterator.js'
 
 /** Values from this size on are sent from where they are instead of being copied into a frame. */
@@ -22,11 +23,13 @@ const VALUE_BYTES_MAX = LIMITS.frameBytesMax - FRAME_HEADER_BYTES
 
 export class AnswerWriter {
   readonly #channel: Channel
+  readonly #faults: DatabaseFaults
   readonly #writer = new FrameWriter()
   #status: 'open' | 'closed' = 'open'
 
-  constructor(channel: Channel) {
+  constructor(channel: Channel, faults: DatabaseFaults) {
     this.#channel = channel
+    this.#faults = faults
   }
 
   /** Sends nothing any more: the channel is somebody else's, or gone. */
@@ -112,6 +115,7 @@ export class AnswerWriter {
   }
 
   error(id: number, kind: number, error: unknown): void {
+    this.#faults.note(error)
     const operation = OPERATION_NAMES[kind]
     this.#writer.begin(KIND.error, id)
     this.#writer.tail(JSON.stringify(toWireError(error, { operation })))

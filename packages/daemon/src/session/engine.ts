@@ -1,6 +1,7 @@
 // The store's parts as sessions use them.
 
 import type { Counters } from '../counters.js'
+import type { DatabaseFaults } from '../database-faults.js'
 import type { CommitQueue } from '../store/commit-queue.js'
 import type { Database } from '../store/database.js'
 import type { ReadPath } from '../store/read-path.js'
@@ -16,6 +17,7 @@ export interface Engine {
   readonly watchHub: WatchHub
   readonly sessions: SessionRegistry
   readonly counters: Counters
+  readonly faults: DatabaseFaults
   /** Whether writes that do not say wait for the disk. */
   readonly syncByDefault: boolean
 }

@@ -27,7 +27,7 @@ export class PartySession {
 
   /** @param state undefined for a client without retry. */
   constructor(engine: Engine, channel: Channel, state: SessionState | undefined) {
-    this.#answers = new AnswerWriter(channel)
+    this.#answers = new AnswerWriter(channel, engine.faults)
     this.#order = new SessionOrder(engine, () => channel.resume())
     const own = { engine, channel, answers: this.#answers, order: this.#order, state }
     this.#snapshots = new SessionSnapshots(own)

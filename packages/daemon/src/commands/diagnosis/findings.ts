@@ -4,12 +4,10 @@
 import { hostname } from 'node:os'
 import { describeHold, EXIT_CODES, LIMITS } from '@partyd/shared'
 import { adviseOnListener } from '../failure.js'
+import { diskFault, fullDisk, lostCurrent, noDatabase } from './disk-findings.js'
 import type { LocationFacts } from './facts.js'
 import { type Check, command, type Finding, find, type Self } from './finding.js'
 import { PERMISSION_CHECKS } from './permission-findings.js'
-
-/** With less than that LevelDB cannot write a new log and a few tables. */
-const FREE_BYTES_MIN = 64 * 1024 * 1024
 
 /** In order of what to look at first. */
 const CHECKS: readonly Check[] = [
@@ -24,6 +22,7 @@ const CHECKS: readonly Check[] = [
   otherHost,
   networkFileSystem,
   fullDisk,
+  diskFault,
   logFailure,
   serviceEnds,
   otherVersion,
@@ -159,15 +158,6 @@ function networkFileSystem({ fileSystem, location }: LocationFacts): Finding | u
   )
 }
 
-function fullDisk({ freeBytes, location }: LocationFacts): Finding | undefined {
-  if (freeBytes === undefined || freeBytes >= FREE_BYTES_MIN) return undefined
-  return find(
-    'disk-full',
-    `The disk has ${Math.floor(freeBytes / 1024 / 1024)} MiB left`,
-    `Make room: a daemon that cannot write to ${location} ends with code 23.`
-  )
-}
-
 function logFailure({ daemon }: LocationFacts): Finding | undefined {
   if (daemon.state !== 'running' || daemon.status.logFailure === undefined) return undefined
   const { logFailure: reason, pid } = daemon.status
@@ -278,27 +268,6 @@ function expiredHold({ hasExpiredHold, location }: LocationFacts): Finding | und
     'partyd.hold is over and has not been removed',
     `Whoever comes next removes it. To have that now: ${command('doctor', location, '--fix')}`,
     true
-  )
-}
-
-function lostCurrent({ hasLostCurrent, location }: LocationFacts): Finding | undefined {
-  if (!hasLostCurrent) return undefined
-  return find(
-    'lost-current',
-    'The database has lost its file CURRENT; its tables or logs are still there',
-    `Copy the directory first, then: ${command('repair', location)}`
-  )
-}
-
-function noDatabase(facts: LocationFacts): Finding | undefined {
-  const { isDatabase, daemon, directory, location, hasLostCurrent } = facts
-  if (hasLostCurrent) return undefined
-  if (isDatabase !== false || daemon.state === 'running' || directory.kind !== 'directory')
-    return undefined
-  return find(
-    'no-database',
-    'There is no database in the directory yet: it has no file CURRENT',
-    `Check the path. A client makes one, and so does: ${command('start', location)}`
   )
 }
 

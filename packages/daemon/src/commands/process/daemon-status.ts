@@ -17,6 +17,8 @@ export interface DaemonStatus extends Configuration {
   readonly options: Readonly<Record<string, boolean | number>>
   readonly counters: Readonly<Record<string, number>>
   readonly allowNetworkFs?: boolean
+  /** The last error of the disk that an operation has met. */
+  readonly fault?: { readonly code: string; readonly message: string; readonly at: number }
   readonly log?: string
   readonly logFailure?: string
 }
