@@ -16,7 +16,7 @@ import { PACKAGES, UserFolder } from '../harness/user-folder.js'
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 
 /** The client's own package, unpacked: what it has beyond abstract-level makes it more than the 100 kB first planned. */
-const CLIENT_BYTES_MAX = 140_000
+const CLIENT_BYTES_MAX = 150_000
 
 const folders = new Locations()
 const locations = new Locations()

@@ -18,6 +18,20 @@ describe('README', () => {
   })
 })
 
+describe('README of the client', () => {
+  const readme = readFileSync(new URL('../../packages/client/README.md', import.meta.url), 'utf8')
+  const rowsOf = (text: string): string[] => text.match(/^\| `(?:PARTYD_|[a-z]).*$/gm) ?? []
+  const namesOf = (text: string): string[] => rowsOf(text).map((row) => row.split(' | ')[0] ?? '')
+
+  it('has the options and errors of the README for all', () => {
+    const errors = rowsOf(README).filter((row) => row.startsWith('| `PARTYD_'))
+    expect(rowsOf(readme).filter((row) => row.startsWith('| `PARTYD_'))).toEqual(errors)
+    expect(namesOf(README)).toEqual(expect.arrayContaining(namesOf(readme)))
+    const { source } = /^\| `(retry|idleTimeoutMs|spawn|sync)`/gm
+    expect(readme.match(new RegExp(source, 'gm'))).toHaveLength(4)
+  })
+})
+
 describe('README of the daemon', () => {
   const root = new URL('../../packages/daemon/', import.meta.url)
   const readme = readFileSync(new URL('README.md', root), 'utf8')
