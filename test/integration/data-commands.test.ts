@@ -187,6 +187,12 @@ it('wrong usage ends with 2 and the next step, before a daemon is started', asyn
   expect(readdirSync(location)).toEqual([])
 })
 
+it('a mistyped command is told what it is like', async () => {
+  const { code, stderr } = await partyd.run(['exprot', locations.create()])
+  expect(code).toBe(2)
+  expect(stderr).toContain("there is no command 'exprot'\n  Did you mean export? ")
+})
+
 it('an argument that is not UTF-8 is refused, for Node has changed it', async () => {
   const { location } = await openWith([['\ufffd', 'another']])
   const entry = new URL('../../packages/daemon/bin/partyd.cjs', import.meta.url).pathname

@@ -46,8 +46,21 @@ function assertMeant([word]: readonly string[], program: Commander): void {
   if (word === undefined) throw new UsageError('no location and no command', SEE_HELP)
   const isCommand = word === 'help' || program.commands.some((command) => command.name() === word)
   if (isCommand || word.startsWith('-') || /[./\\]/.test(word)) return
-  const hint = `To serve the directory of that name: partyd ./${word}. The commands: partyd --help.`
+  const hint = `${suggest(word, program)}To serve the directory of that name: partyd ./${word}. The commands: partyd --help.`
   throw new UsageError(`there is no command '${word}'`, word === '' ? SEE_HELP : hint)
+}
+
+/** What commander would suggest, had the program no command that takes any word for a location. */
+function suggest(word: string, program: Commander): string {
+  const names = new Commander().exitOverride().configureOutput({ outputError: () => {} })
+  for (const command of program.commands) names.command(command.name())
+  try {
+    names.parse([word], { from: 'user' })
+    return ''
+  } catch (error) {
+    const suggestion = /Did you mean .+\?/.exec((error as Error).message)
+    return suggestion === null ? '' : `${suggestion[0]} `
+  }
 }
 
 type OnDone = (exitCode: number) => void

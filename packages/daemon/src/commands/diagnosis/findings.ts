@@ -2,8 +2,8 @@
 // be told without being brought about.
 
 import { hostname } from 'node:os'
-import { describeHold, EXIT_CODES, LIMITS } from '@partyd/shared'
-import { adviseOnListener } from '../failure.js'
+import { describeHold, EXIT_CODES, LevelError, LIMITS } from '@partyd/shared'
+import { adviseOnListener, describeFailure } from '../failure.js'
 import { diskFault, fullDisk, lostCurrent, noDatabase } from './disk-findings.js'
 import type { LocationFacts } from './facts.js'
 import { type Check, command, type Finding, find, type Self } from './finding.js'
@@ -203,12 +203,13 @@ function pausedStarts(facts: LocationFacts): Finding | undefined {
   const { startFailure, daemon, location } = facts
   if (startFailure === undefined || daemon.state === 'running') return undefined
   const { code, message, pauseUntil } = startFailure
+  const { hint = 'Do what the error says.' } = describeFailure(new LevelError(code, message))
   const isPaused = pauseUntil > Date.now()
   const until = isPaused ? `, and start no other before ${new Date(pauseUntil).toISOString()}` : ''
   return find(
     'failed-starts',
     `Clients could not start a daemon${until}. ${code}: ${message}`,
-    `Do what the error says; then: ${command('start', location)}`,
+    `${hint} Then: ${command('start', location)}`,
     isDeserted(facts)
   )
 }
