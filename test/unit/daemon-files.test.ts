@@ -14,7 +14,7 @@ const ALLOWED: Record<string, string[]> = {
   // partyd.log, /proc/net/unix, partyd.hold, /proc/locks, package.json, partyd.json, partyd.exit.json,
   // partyd.token.
   // /dev/null.
-  'daemon/src/lost-terminal.ts': ['openSync'],
+  'daemon/src/end/lost-terminal.ts': ['openSync'],
   'daemon/src/service/listen-fds.ts': ['readFileSync'],
   'shared/src/hold.ts': ['readFileSync'],
   'shared/src/lock-holder.ts': ['readFileSync'],

@@ -3,7 +3,7 @@ import { createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, expect, it } from 'vitest'
-import { Endpoint } from '../../packages/daemon/dist/endpoint.js'
+import { Endpoint } from '../../packages/daemon/dist/start/endpoint.js'
 
 const created: string[] = []
 

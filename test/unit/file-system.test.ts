@@ -6,7 +6,7 @@ import { afterEach, describe, expect, it } from 'vitest'
 import {
   assertLocalFileSystem,
   describeFileSystem
-} from '../../packages/daemon/dist/file-system.js'
+} from '../../packages/daemon/dist/start/file-system.js'
 
 const LINUX: Platform = { name: 'linux', uid: 0, runtimeDirectory: undefined }
 const DARWIN: Platform = { ...LINUX, name: 'darwin' }

@@ -13,7 +13,7 @@ import {
 } from '../../packages/daemon/dist/commands/process/absence.js'
 import { splitGlued } from '../../packages/daemon/dist/commands/process/log-reader.js'
 import { quotePath } from '../../packages/daemon/dist/commands/quote.js'
-import { LogFile } from '../../packages/daemon/dist/log-file.js'
+import { LogFile } from '../../packages/daemon/dist/log/log-file.js'
 
 const SELF = { version: '1.0.0', uid: 1000 }
 

@@ -1,9 +1,9 @@
 // What of a daemon can be changed while it runs.
 
 import type { Configuration } from '@partyd/shared'
-import type { IdleWatch } from './idle-watch.js'
-import type { Logger } from './logger.js'
-import type { SlowOperations } from './slow-operations.js'
+import type { IdleWatch } from './end/idle-watch.js'
+import type { Logger } from './log/logger.js'
+import type { SlowOperations } from './log/slow-operations.js'
 
 /** Those whose business each setting is. */
 export interface Settings {

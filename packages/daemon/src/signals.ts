@@ -1,8 +1,8 @@
 // What signals tell a daemon: to stop, sooner with each one; to open its log again; to say how it is.
 
 import { TIMES } from '@partyd/shared'
-import { leaveTerminal } from './lost-terminal.js'
-import { StoppedDuringStart } from './start-error.js'
+import { leaveTerminal } from './end/lost-terminal.js'
+import { StoppedDuringStart } from './start/start-error.js'
 
 export interface SignalOwner {
   /** Told of each signal to stop. */

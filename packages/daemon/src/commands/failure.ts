@@ -8,7 +8,7 @@ import {
   PartyError,
   type PartyErrorCode
 } from '@partyd/shared'
-import { StartError } from '../start-error.js'
+import { StartError } from '../start/start-error.js'
 
 /** Of the objects that `--json` prints. Grows when a field is taken away or changes its meaning. */
 export const SCHEMA = 1

@@ -4,7 +4,7 @@
 import { lstatSync, readFileSync, readlinkSync, realpathSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { currentPlatform, defaultEndpoint, isPlausibleEndpoint, PartyError } from '@partyd/shared'
-import { StartError } from '../start-error.js'
+import { StartError } from '../start/start-error.js'
 
 /** A listening socket that is there already. */
 export interface ListeningSocket {

@@ -2,7 +2,7 @@
 // starts another, which could have the lock first and would have to be asked again.
 
 import { findHold, removeHold, TIMES, takeHold } from '@partyd/shared'
-import { requestDrain } from '../probe.js'
+import { requestDrain } from '../start/probe.js'
 
 export async function takeOver(location: string): Promise<void> {
   try {

@@ -13,7 +13,7 @@ import {
   PartyError,
   toWireError
 } from '@partyd/shared'
-import type { DatabaseFaults } from '../database-faults.js'
+import type { DatabaseFaults } from '../log/database-faults.js'
 import type { Entries, IteratorOptions } from './party-iterator.js'
 
 /** Values from this size on are sent from where they are instead of being copied into a frame. */

@@ -1,7 +1,7 @@
 // What the daemon's life cycle and a connection see of each other, whichever kind of peer is behind it.
 
 import type { Configuration, GoodbyeReason, HelloMode, Welcome } from '@partyd/shared'
-import type { Credential } from '../credential.js'
+import type { Credential } from '../start/credential.js'
 import type { Engine } from './engine.js'
 
 /** A client as the daemon knows it, for people who ask who is connected. */

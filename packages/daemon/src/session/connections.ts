@@ -2,7 +2,7 @@
 
 import type { Socket } from 'node:net'
 import { currentPlatform, type GoodbyeReason, isConnectingPrivate, LIMITS } from '@partyd/shared'
-import type { Logger } from '../logger.js'
+import type { Logger } from '../log/logger.js'
 import type { ClientDescription, Connection, ConnectionHost } from './connection.js'
 import { GuestConnection } from './guest-connection.js'
 import { PartyConnection } from './party-connection.js'

@@ -1,7 +1,7 @@
 // The store's parts as sessions use them.
 
 import type { Counters } from '../counters.js'
-import type { DatabaseFaults } from '../database-faults.js'
+import type { DatabaseFaults } from '../log/database-faults.js'
 import type { CommitQueue } from '../store/commit-queue.js'
 import type { Database } from '../store/database.js'
 import type { ReadPath } from '../store/read-path.js'

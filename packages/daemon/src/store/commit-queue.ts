@@ -2,7 +2,7 @@
 // batch is being written goes into the next one, so that all sessions share its cost.
 
 import { type Bytes, LIMITS } from '@partyd/shared'
-import type { Extent, SlowOperations } from '../slow-operations.js'
+import type { Extent, SlowOperations } from '../log/slow-operations.js'
 import type { Batch, Database } from './database.js'
 import type { ForeseenRead } from './foreseen-read.js'
 import { WriteGroup } from './write-group.js'

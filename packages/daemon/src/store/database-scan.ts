@@ -2,7 +2,7 @@
 // first entry that is not, on another iterator as bytes.
 
 import { type Bytes, rangeBehind } from '@partyd/shared'
-import type { SlowOperations } from '../slow-operations.js'
+import type { SlowOperations } from '../log/slow-operations.js'
 import { boundSeek, type Range } from './key-space.js'
 import { isPlainText, type TextGuess } from './text-guess.js'
 

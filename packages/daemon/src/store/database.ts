@@ -4,7 +4,7 @@
 import { type Bytes, type DatabaseOptions, hasLostCurrent, LevelError } from '@partyd/shared'
 import type { AbstractChainedBatch, AbstractSnapshot } from 'abstract-level'
 import { ClassicLevel } from 'classic-level'
-import type { SlowOperations } from '../slow-operations.js'
+import type { SlowOperations } from '../log/slow-operations.js'
 import {
   DatabaseScan,
   type OpenSource,

@@ -3,7 +3,7 @@
 
 import { type Bytes, LIMITS } from '@partyd/shared'
 import type { AbstractSnapshot } from 'abstract-level'
-import type { SlowOperations } from '../slow-operations.js'
+import type { SlowOperations } from '../log/slow-operations.js'
 import type { Database } from './database.js'
 
 /** A read waiting for the thread pool. */

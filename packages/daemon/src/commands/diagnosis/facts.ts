@@ -26,7 +26,7 @@ import {
   readExitRecord,
   readRendezvous
 } from '@partyd/shared'
-import { describeFileSystem, type FileSystem } from '../../file-system.js'
+import { describeFileSystem, type FileSystem } from '../../start/file-system.js'
 import { describeReason, findLockOwner, type LockOwner } from '../process/absence.js'
 import { askDaemon, type DaemonAnswer } from '../process/ask-daemon.js'
 import type { DaemonStatus } from '../process/daemon-status.js'

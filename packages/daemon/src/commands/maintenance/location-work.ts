@@ -24,7 +24,7 @@ import {
   writeHold
 } from '@partyd/shared'
 import { PACKAGE_VERSION } from '../../package-version.js'
-import { lockedError, openError, StartError } from '../../start-error.js'
+import { lockedError, openError, StartError } from '../../start/start-error.js'
 import { Database } from '../../store/database.js'
 
 /**

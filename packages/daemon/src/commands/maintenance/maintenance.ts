@@ -2,8 +2,8 @@
 
 import { resolve } from 'node:path'
 import { EXIT_CODES, toWireError } from '@partyd/shared'
-import { StartChannel } from '../../start-channel.js'
-import { StartError } from '../../start-error.js'
+import { StartChannel } from '../../start/start-channel.js'
+import { StartError } from '../../start/start-error.js'
 import { type Command, LOCATION } from '../command.js'
 import { findDirectory } from '../process/find-directory.js'
 

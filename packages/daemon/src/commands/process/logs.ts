@@ -84,7 +84,7 @@ async function findLogElsewhere(location: string): Promise<string | undefined> {
 async function createFormat(output: Output): Promise<Format> {
   if (output.json) return (line) => `${parseRecord(line) ? line : JSON.stringify({ raw: line })}\n`
   if (!output.isTerminal) return (line) => `${line}\n`
-  const { createPrettyPrinter } = await import('../../pretty-log.js')
+  const { createPrettyPrinter } = await import('../../log/pretty-log.js')
   return createPrettyPrinter(process.stdout.hasColors?.() ?? false)
 }
 

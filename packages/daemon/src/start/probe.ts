@@ -10,7 +10,7 @@ import {
   TIMES,
   type Welcome
 } from '@partyd/shared'
-import { PACKAGE_VERSION } from './package-version.js'
+import { PACKAGE_VERSION } from '../package-version.js'
 
 export async function probe(location: string): Promise<Welcome | undefined> {
   const dialled = await dialControl(location)

@@ -10,11 +10,11 @@ import {
   removeToken,
   TIMES
 } from '@partyd/shared'
-import type { Endpoint } from './endpoint.js'
-import type { Logger } from './logger.js'
-import type { Connections } from './session/connections.js'
-import type { Engine } from './session/engine.js'
-import { warnOnFailure } from './warn-on-failure.js'
+import type { Logger } from '../log/logger.js'
+import { warnOnFailure } from '../log/warn-on-failure.js'
+import type { Connections } from '../session/connections.js'
+import type { Engine } from '../session/engine.js'
+import type { Endpoint } from '../start/endpoint.js'
 
 export interface DrainOptions {
   readonly location: string

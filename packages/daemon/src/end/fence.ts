@@ -3,7 +3,7 @@
 
 import { lstatSync, statSync } from 'node:fs'
 import { isLockListed, locationFiles } from '@partyd/shared'
-import type { Endpoint } from './endpoint.js'
+import type { Endpoint } from '../start/endpoint.js'
 
 export interface FenceOwner {
   /** The socket has been removed, by a cleaner perhaps, but the location is ours. */

@@ -14,7 +14,7 @@ import {
   PartyError,
   shortEndpoint
 } from '@partyd/shared'
-import type { ListeningSocket } from './service/listen-fds.js'
+import type { ListeningSocket } from '../service/listen-fds.js'
 import { StartError } from './start-error.js'
 
 /** What a file system answers that has no sockets (WSL mounts, some FUSE and network file systems). */

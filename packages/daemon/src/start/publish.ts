@@ -12,18 +12,18 @@ import {
   resolveDatabaseOptions,
   writeRendezvous
 } from '@partyd/shared'
+import type { Logger } from '../log/logger.js'
+import type { SlowOperations } from '../log/slow-operations.js'
+import { warnOnFailure } from '../log/warn-on-failure.js'
+import type { SelfDescription } from '../self-description.js'
+import type { ListeningSocket } from '../service/listen-fds.js'
+import { Connections, type ConnectionsOwner } from '../session/connections.js'
+import type { Engine } from '../session/engine.js'
+import type { Database } from '../store/database.js'
 import { Credential } from './credential.js'
 import { Endpoint } from './endpoint.js'
-import type { Logger } from './logger.js'
 import { openEngine } from './open-engine.js'
-import type { SelfDescription } from './self-description.js'
-import type { ListeningSocket } from './service/listen-fds.js'
-import { Connections, type ConnectionsOwner } from './session/connections.js'
-import type { Engine } from './session/engine.js'
-import type { SlowOperations } from './slow-operations.js'
 import { writeError } from './start-error.js'
-import type { Database } from './store/database.js'
-import { warnOnFailure } from './warn-on-failure.js'
 
 export interface PublishOptions {
   readonly location: string

@@ -1,19 +1,19 @@
 // From an open database to the engine that sessions work with.
 
 import { PartyError } from '@partyd/shared'
-import { Counters } from './counters.js'
-import { type DatabaseFault, DatabaseFaults } from './database-faults.js'
-import type { Engine } from './session/engine.js'
-import { SessionRegistry } from './session/session-registry.js'
-import type { SlowOperations } from './slow-operations.js'
+import { Counters } from '../counters.js'
+import { type DatabaseFault, DatabaseFaults } from '../log/database-faults.js'
+import type { SlowOperations } from '../log/slow-operations.js'
+import type { Engine } from '../session/engine.js'
+import { SessionRegistry } from '../session/session-registry.js'
+import { decideAtomics } from '../store/checks.js'
+import { CommitQueue } from '../store/commit-queue.js'
+import type { Database } from '../store/database.js'
+import { ReadPath } from '../store/read-path.js'
+import { ScanQueue } from '../store/scan-queue.js'
+import { SessionRecords } from '../store/session-records.js'
+import { WatchHub } from '../store/watch-hub.js'
 import { openError, StartError } from './start-error.js'
-import { decideAtomics } from './store/checks.js'
-import { CommitQueue } from './store/commit-queue.js'
-import type { Database } from './store/database.js'
-import { ReadPath } from './store/read-path.js'
-import { ScanQueue } from './store/scan-queue.js'
-import { SessionRecords } from './store/session-records.js'
-import { WatchHub } from './store/watch-hub.js'
 
 export interface EngineOwner {
   readonly slowOperations: SlowOperations

@@ -2,11 +2,11 @@
 // not its own any more. What can be said and recorded is.
 
 import { EXIT_CODES, PartyError, toWireError, writeExitRecord } from '@partyd/shared'
-import type { Endpoint } from './endpoint.js'
-import type { Logger } from './logger.js'
-import type { Connections } from './session/connections.js'
-import type { StartChannel } from './start-channel.js'
-import { warnOnFailure } from './warn-on-failure.js'
+import type { Logger } from '../log/logger.js'
+import { warnOnFailure } from '../log/warn-on-failure.js'
+import type { Connections } from '../session/connections.js'
+import type { Endpoint } from '../start/endpoint.js'
+import type { StartChannel } from '../start/start-channel.js'
 
 /** What there is of a daemon at its end, which may come at any time. */
 export interface Remains {

@@ -18,9 +18,9 @@ import {
   TIMES,
   type Welcome
 } from '@partyd/shared'
-import { isTakingOver } from './service/takeover.js'
+import { isTakingOver } from '../service/takeover.js'
+import { Database } from '../store/database.js'
 import { lockedError, openError, StartError } from './start-error.js'
-import { Database } from './store/database.js'
 
 export interface ClaimOptions {
   readonly location: string

@@ -3,13 +3,13 @@
 // those who wait for us.
 
 import { type DaemonArguments, findEndpoint, type Welcome } from '@partyd/shared'
+import type { Logger } from '../log/logger.js'
+import type { ListeningSocket } from '../service/listen-fds.js'
+import type { Notifier } from '../service/notify.js'
+import { takeOver } from '../service/takeover.js'
 import { type Claim, claim } from './claim.js'
 import { assertLocalFileSystem, describeFileSystem } from './file-system.js'
-import type { Logger } from './logger.js'
 import { probe } from './probe.js'
-import type { ListeningSocket } from './service/listen-fds.js'
-import type { Notifier } from './service/notify.js'
-import { takeOver } from './service/takeover.js'
 import type { StartChannel } from './start-channel.js'
 import { AlreadyRunning } from './start-error.js'
 
