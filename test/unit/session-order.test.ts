@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { SessionOrder } from '../../packages/daemon/dist/session/session-order.js'
-import type { Write } from '../../packages/daemon/dist/store/commit-queue.js'
+import type { Write } from '../../packages/daemon/dist/store/write.js'
 
 /** A session's order in front of a queue that keeps its writes until they are committed here. */
 function createOrder() {

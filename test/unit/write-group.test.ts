@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { Write } from '../../packages/daemon/dist/store/commit-queue.js'
+import type { Write } from '../../packages/daemon/dist/store/write.js'
 import { WriteGroup } from '../../packages/daemon/dist/store/write-group.js'
 
 function write(pairs?: readonly (string | undefined)[]): Write {

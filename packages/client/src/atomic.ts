@@ -3,7 +3,7 @@
 
 import { LevelError } from '@partyd/shared'
 import { type AnyDatabase, encodeKey, encodeValue } from './encoded.js'
-import type { AtomicCommitOptions, AtomicDelOptions, AtomicPutOptions } from './party-operations.js'
+import type { AtomicCommitOptions, AtomicDelOptions, AtomicPutOptions } from './operation-types.js'
 import {
   commitAtomic,
   type EncodedEntry,

@@ -3,7 +3,7 @@
 
 import { type Bytes, LevelError } from '@partyd/shared'
 import type { AbstractLevel } from 'abstract-level'
-import type { WatchRange } from './party-operations.js'
+import type { WatchRange } from './operation-types.js'
 import type { Range } from './range.js'
 
 /** A database or a sublevel, whatever its types of keys and values. */

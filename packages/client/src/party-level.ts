@@ -24,17 +24,10 @@ import type {
   ValueIteratorOptions
 } from './level-types.js'
 import { type MaintenanceOptions, maintain } from './maintenance.js'
+import type { UpdateFunction, UpdateOptions, WatchOptions, WatchRange } from './operation-types.js'
 import { assertLocation } from './options.js'
 import { PACKAGE_VERSION } from './package-version.js'
-import type {
-  DaemonInfo,
-  PartyOperations,
-  Sublevel,
-  UpdateFunction,
-  UpdateOptions,
-  WatchOptions,
-  WatchRange
-} from './party-operations.js'
+import type { DaemonInfo, PartyOperations, Sublevel } from './party-operations.js'
 import { isPlainBatch, isPlainKeys, isTextEncoding, TEXT } from './plain-text.js'
 import { approximateSize, compactRange, getInfo, getProperty } from './properties.js'
 import type { Requests } from './requests.js'

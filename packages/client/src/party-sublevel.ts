@@ -10,13 +10,8 @@ import {
 import { Atomic } from './atomic.js'
 import type { AnyDatabase } from './encoded.js'
 import { OpenFailure } from './open-failure.js'
-import type {
-  PartyOperations,
-  UpdateFunction,
-  UpdateOptions,
-  WatchOptions,
-  WatchRange
-} from './party-operations.js'
+import type { UpdateFunction, UpdateOptions, WatchOptions, WatchRange } from './operation-types.js'
+import type { PartyOperations } from './party-operations.js'
 import type { RootDatabase } from './root-database.js'
 import { update } from './update.js'
 import { Watch } from './watch.js'

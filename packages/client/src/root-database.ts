@@ -5,7 +5,7 @@ import { type Bytes, type FrameReader, KIND, RESULT } from '@partyd/shared'
 import { decodeBuffer, expectKind } from './answers.js'
 import type { AnyDatabase } from './encoded.js'
 import type { OpenFailure } from './open-failure.js'
-import type { AtomicCommitOptions } from './party-operations.js'
+import type { AtomicCommitOptions } from './operation-types.js'
 import type { Requests } from './requests.js'
 import type { UpdateTurns } from './update-turns.js'
 

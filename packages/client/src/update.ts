@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { type Bytes, PartyError, TIMES } from '@partyd/shared'
 import { abortable, abortError } from './abortable.js'
 import { decode, type Encoding, encodeKey, encodeValue, valueEncodingOf } from './encoded.js'
-import type { UpdateFunction, UpdateOptions } from './party-operations.js'
+import type { UpdateFunction, UpdateOptions } from './operation-types.js'
 import {
   commitAtomic,
   getBytes,

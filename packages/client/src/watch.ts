@@ -13,7 +13,7 @@ import {
   prefixBytesOf,
   valueEncodingOf
 } from './encoded.js'
-import type { Change, WatchOptions, WatchRange } from './party-operations.js'
+import type { Change, WatchOptions, WatchRange } from './operation-types.js'
 import type { Requests } from './requests.js'
 import { type PartyDatabase, type RootDatabase, whenOpen } from './root-database.js'
 import { WatchFeed } from './watch-feed.js'

@@ -3,10 +3,11 @@
 
 import type { Bytes } from '@partyd/shared'
 import { AtomicWrite, type OnDecided } from '../store/atomic-write.js'
-import type { CommitQueue, Write } from '../store/commit-queue.js'
+import type { CommitQueue } from '../store/commit-queue.js'
 import { ForeseenRead } from '../store/foreseen-read.js'
 import type { ReadPath } from '../store/read-path.js'
 import type { ClearProgress } from '../store/session-records.js'
+import type { Write } from '../store/write.js'
 import type { WriteGroup } from '../store/write-group.js'
 import {
   type ClearOptions,

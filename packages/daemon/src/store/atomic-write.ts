@@ -2,8 +2,8 @@
 // and is then part of its session's record: it is never decided again.
 
 import { RESULT } from '@partyd/shared'
-import type { RecordOwner, Write } from './commit-queue.js'
 import type { Batch } from './database.js'
+import type { RecordOwner, Write } from './write.js'
 import { fillPairs, type Pairs, type SequencePlace, sumBytes } from './writes.js'
 
 /** Told once, when the batch is in: whether the checks held, or why that could not be found out. */

@@ -3,11 +3,11 @@
 
 import { type Bytes, LIMITS, RESULT } from '@partyd/shared'
 import { AtomicWrite } from './atomic-write.js'
-import type { Write } from './commit-queue.js'
 import type { Database } from './database.js'
 import { isHidden } from './key-space.js'
 import type { ReadPath } from './read-path.js'
 import { toBuffer } from './text-guess.js'
+import type { Write } from './write.js'
 import type { Pairs } from './writes.js'
 
 /** A key that is checked, and what is known of it at the point of the batch that has been reached. */

@@ -2,7 +2,7 @@
 // everything before it is in the database.
 
 import type { Bytes } from '@partyd/shared'
-import type { Write } from './commit-queue.js'
+import type { Write } from './write.js'
 
 const NOTHING: readonly undefined[] = []
 

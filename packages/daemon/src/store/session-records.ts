@@ -3,9 +3,9 @@
 
 import { randomBytes } from 'node:crypto'
 import { LIMITS, TIMES } from '@partyd/shared'
-import type { Write } from './commit-queue.js'
 import type { Batch, Database } from './database.js'
 import { HIDDEN_PREFIX, HIDDEN_TAG } from './key-space.js'
+import type { Write } from './write.js'
 
 /** How far a clear has come that needs more than one batch. */
 export interface ClearProgress {

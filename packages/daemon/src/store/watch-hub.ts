@@ -1,7 +1,7 @@
 // Tells whoever watches what has been written: batch by batch, in the order committed, and before
 // anybody is answered. Who watches what, and how it is told, is the watchers' own to know.
 
-import type { Write } from './commit-queue.js'
+import type { Write } from './write.js'
 import type { Pairs } from './writes.js'
 
 /** What one write has put and deleted; a batch of LevelDB holds many of them. */

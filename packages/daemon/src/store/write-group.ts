@@ -1,7 +1,7 @@
 // Writes that go into LevelDB together, or wait to: and what they will have made of a key. Reads of
 // a session that has writes here need to know, and cannot ask the database yet.
 
-import type { Write } from './commit-queue.js'
+import type { Write } from './write.js'
 
 export class WriteGroup {
   readonly writes: Write[]

@@ -1,13 +1,13 @@
 // The kinds of writes that the commit queue carries: a list of puts and dels, and a clear.
 
 import { type Bytes, LIMITS, PartyError, RESULT, rangeBehind } from '@partyd/shared'
-import type { RecordOwner, Write } from './commit-queue.js'
 import type { Batch, Database, Snapshot } from './database.js'
 import type { DatabaseScan } from './database-scan.js'
 import type { Range } from './key-space.js'
 import { explainSnapshot } from './lost-snapshot.js'
 import type { ClearProgress } from './session-records.js'
 import { toBuffer } from './text-guess.js'
+import type { RecordOwner, Write } from './write.js'
 
 /** Told once, when the write is in the database, or when it could not be prepared. */
 export type OnCommitted = (error?: Error) => void
