@@ -23,6 +23,8 @@ export class SessionRegistry {
   readonly #commitQueue: CommitQueue
   readonly #entries = new Map<string, Entry>()
   readonly #sweep: NodeJS.Timeout
+  /** The removal of expired records that is under way, if one is. */
+  #removal: Promise<void> = Promise.resolve()
 
   /** @param onGeneration told when records have been removed without their clients' goodbye. */
   constructor(records: SessionRecords, commitQueue: CommitQueue, onGeneration: () => void) {
@@ -59,6 +61,8 @@ export class SessionRegistry {
   async #load(id: string, attempt: number, holder: SessionHolder): Promise<void> {
     const state = new SessionState(id, attempt)
     const load = async (): Promise<void> => {
+      // Or what is found may be gone a moment later, and a session without it seem to have lost its writes.
+      await this.#removal
       const record = await this.#records.find(id)
       if (record !== undefined) state.restore(record)
     }
@@ -116,10 +120,13 @@ export class SessionRegistry {
   #removeExpired(onGeneration: () => void): void {
     const before = this.#records.generation
     const isLive = (id: string): boolean => this.#entries.has(id)
-    const onCommitted = (): void => {
-      if (this.#records.generation !== before) onGeneration()
-    }
-    this.#commitQueue.enqueue(this.#records.createRemoveExpired(isLive, onCommitted))
+    this.#removal = new Promise((resolve) => {
+      const onCommitted = (): void => {
+        if (this.#records.generation !== before) onGeneration()
+        resolve()
+      }
+      this.#commitQueue.enqueue(this.#records.createRemoveExpired(isLive, onCommitted))
+    })
   }
 }
 
