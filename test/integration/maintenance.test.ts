@@ -151,6 +151,13 @@ describe('destroy', () => {
     expect(await commands.ask(['destroy', folder])).toMatchObject(nothing)
     expect(await commands.ask(['destroy', join(folder, 'none')])).toMatchObject(nothing)
     expect(readdirSync(folder)).toEqual(['file'])
+    const empty = join(folder, 'empty')
+    mkdirSync(empty)
+    expect(await commands.ask(['destroy', empty])).toMatchObject({
+      code: 0,
+      answer: { done: true }
+    })
+    expect(existsSync(empty)).toBe(false)
   })
 
   it('leaves a daemon alone that does not answer, and says so', async () => {

@@ -48,7 +48,7 @@ export async function destroy(directory: string, timeoutMs?: number): Promise<bo
   }
   hold.end()
   removeDirectory(location)
-  return !before.every((name) => existsSync(join(location, name)))
+  return !existsSync(location) || !before.every((name) => existsSync(join(location, name)))
 }
 
 /** Puts the database together from what can be read. @param timeoutMs likewise. */
